@@ -1,0 +1,1 @@
+"""Fissile: Django apps that can be pulled out as services. Floors: see docs/map.md."""

@@ -1,0 +1,22 @@
+"""What crosses a border: events, their envelope, values and problem details. No Django."""
+
+from .envelope import Envelope, UndecodableMessage, decode_envelope, encode_envelope
+from .events import Event, event_class
+from .ids import uuid7
+from .problems import PROBLEM_TYPE, Problem, problem_from
+from .values import from_wire, to_wire
+
+__all__ = [
+    "PROBLEM_TYPE",
+    "Envelope",
+    "Event",
+    "Problem",
+    "UndecodableMessage",
+    "decode_envelope",
+    "encode_envelope",
+    "event_class",
+    "from_wire",
+    "problem_from",
+    "to_wire",
+    "uuid7",
+]
