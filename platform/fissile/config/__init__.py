@@ -1,5 +1,5 @@
 """Reading configuration: typed, frozen, every error at once."""
 
-from .environment import ConfigurationError, Reader, read_dataclass
+from .environment import ConfigurationError, Reader, variables_of
 
-__all__ = ["ConfigurationError", "Reader", "read_dataclass"]
+__all__ = ["ConfigurationError", "Reader", "variables_of"]

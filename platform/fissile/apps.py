@@ -1,0 +1,47 @@
+"""Wires the library into a Django process, once, when it starts."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.db.backends.signals import connection_created
+
+from .contexts import registry
+
+
+class FissileConfig(AppConfig):
+    """Reads `settings.FISSILE`: role, contexts, packages, addresses, tier, broker_url, keys_dir, …"""
+
+    name = "fissile"
+    label = "fissile"
+    verbose_name = "Fissile"
+
+    def ready(self) -> None:
+        """Load declarations, keys, guards, logs, traces and consumers, lowest floor first."""
+        from . import trust
+        from .data.ownership import QueryOnForeignTable
+        from .events import outbox_hooks
+        from .watch import logs, tracing
+
+        ours: dict[str, Any] = settings.FISSILE
+        registry.configure(
+            packages=ours["packages"], installed=tuple(ours["contexts"]), addresses=ours["addresses"]
+        )
+        logs.setup(ours["process_name"], ours["log_level"])
+        tracing.setup(ours["process_name"], ours["traces_file"])
+        trust.configure(keys_dir=ours["keys_dir"])
+        outbox_hooks.install()
+
+        def guard(connection: Any, **_: Any) -> None:
+            if registry.is_near(connection.alias):
+                connection.execute_wrappers.append(QueryOnForeignTable(connection.alias))
+
+        connection_created.connect(guard, weak=False, dispatch_uid="fissile.ownership")
+        for context in registry.installed():
+            module = f"{context.package}.consumers"
+            if find_spec(module) is not None:
+                import_module(module)

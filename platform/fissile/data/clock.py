@@ -1,0 +1,37 @@
+"""The database's clock. Application clocks never stand in a predicate (decision 13)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import connections
+from django.db.models import DateTimeField, Func
+
+# SQLite below 3.42 has no subsecond unixepoch(); this text form is what Django
+# stores and compares, with milliseconds.
+SQLITE_NOW = "STRFTIME('%Y-%m-%d %H:%M:%f', 'now')"
+
+
+class Clock(Func):
+    """The database's wall clock at the moment of evaluation, not at the start of the transaction."""
+
+    function = "CLOCK_TIMESTAMP"
+    template = "%(function)s()"
+    output_field = DateTimeField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        """SQLite's clock, to the millisecond."""
+        return self.as_sql(compiler, connection, template=SQLITE_NOW.replace("%", "%%"), **extra)
+
+
+def database_now(alias: str) -> datetime:
+    """Return the wall clock of the database behind `alias`, aware, in UTC."""
+    connection = connections[alias]
+    query = "SELECT CLOCK_TIMESTAMP()" if connection.vendor == "postgresql" else f"SELECT {SQLITE_NOW}"
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        (value,) = cursor.fetchone()
+    if isinstance(value, datetime):
+        return value.astimezone(UTC)
+    return datetime.fromisoformat(value).replace(tzinfo=UTC)

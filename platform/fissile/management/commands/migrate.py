@@ -1,0 +1,28 @@
+"""`migrate` that knows every context has a database of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.commands.migrate import Command as Migrate
+from django.core.management.base import CommandParser
+
+
+class Command(Migrate):
+    """Migrate every database of this role, or the one named by --database."""
+
+    help = "Migrates every database of this role; --database NAME migrates one."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Leave --database unset unless it is given."""
+        super().add_arguments(parser)
+        parser.set_defaults(database=None)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run Django's migrate once per alias."""
+        named = options.pop("database", None)
+        for alias in [named] if named else [alias for alias, row in settings.DATABASES.items() if row]:
+            if options["verbosity"]:
+                self.stdout.write(self.style.MIGRATE_HEADING(f"Database {alias}"))
+            super().handle(*args, database=alias, **options)

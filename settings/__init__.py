@@ -1,0 +1,1 @@
+"""Settings of the shop. `environment.py` is the only reader of the process environment."""
