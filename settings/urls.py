@@ -5,10 +5,11 @@ from importlib import import_module
 from django.conf import settings
 from django.urls import include, path
 from fissile.calls.endpoint import urlpatterns as internal
-from fissile.console import site
 from fissile.console.urls import urlpatterns as operator_login
 from fissile.edge.api.urls import context_urls, docs_urls
 from fissile.watch.urls import urlpatterns as probes
+
+from fissile.console import site
 
 urlpatterns = [
     *probes,

@@ -13,6 +13,15 @@ from django.db.backends.signals import connection_created
 from .contexts import registry
 
 
+def _guard_tables(connection: Any, **_: Any) -> None:
+    from .data.ownership import QueryOnForeignTable
+
+    # A wrapper outlives a reconnect, so it is added once per connection object.
+    wrapped = any(isinstance(wrapper, QueryOnForeignTable) for wrapper in connection.execute_wrappers)
+    if registry.is_near(connection.alias) and not wrapped:
+        connection.execute_wrappers.append(QueryOnForeignTable(connection.alias))
+
+
 class FissileConfig(AppConfig):
     """Reads `settings.FISSILE`: role, contexts, packages, addresses, tier, broker_url, keys_dir, …"""
 
@@ -23,8 +32,8 @@ class FissileConfig(AppConfig):
     def ready(self) -> None:
         """Load declarations, keys, guards, logs, traces and consumers, lowest floor first."""
         from . import trust
-        from .data.ownership import QueryOnForeignTable
-        from .events import outbox_hooks
+        from .data import unit_of_work
+        from .events import wakeup
         from .watch import logs, tracing
 
         ours: dict[str, Any] = settings.FISSILE
@@ -34,13 +43,8 @@ class FissileConfig(AppConfig):
         logs.setup(ours["process_name"], ours["log_level"])
         tracing.setup(ours["process_name"], ours["traces_file"])
         trust.configure(keys_dir=ours["keys_dir"])
-        outbox_hooks.install()
-
-        def guard(connection: Any, **_: Any) -> None:
-            if registry.is_near(connection.alias):
-                connection.execute_wrappers.append(QueryOnForeignTable(connection.alias))
-
-        connection_created.connect(guard, weak=False, dispatch_uid="fissile.ownership")
+        unit_of_work.after_commit.append(wakeup.wake)
+        connection_created.connect(_guard_tables, dispatch_uid="fissile.ownership")
         for context in registry.installed():
             module = f"{context.package}.consumers"
             if find_spec(module) is not None:

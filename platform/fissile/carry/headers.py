@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from opentelemetry import context as otel_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from ..messages.ids import uuid7
+from fissile.messages.ids import uuid7
+
 from .context import Carried, carrying, current
 
 CORRELATION = "x-correlation-id"

@@ -15,9 +15,10 @@ from typing import Any, TypeVar
 from django.apps import apps
 from django.db import IntegrityError, OperationalError, connections, models, transaction
 
-from ..errors import Refusal
-from ..messages import problem_from
-from ..messages.envelope import TENANT
+from fissile.errors import Refusal
+from fissile.messages import problem_from
+from fissile.messages.envelope import TENANT
+
 from .unit_of_work import UnitOfWork, unit_of_work
 
 # How long a twin waits for the first request before it is told to come back.

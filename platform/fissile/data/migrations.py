@@ -7,7 +7,9 @@ from typing import Any
 from django.db.migrations.operations.base import Operation
 
 # SQLite keeps a UUID as 32 hex digits; the outbox names aggregates with dashes.
-_SQLITE_KEY = "lower(substr(NEW.id,1,8)||'-'||substr(NEW.id,9,4)||'-'||substr(NEW.id,13,4)||'-'||substr(NEW.id,17,4)||'-'||substr(NEW.id,21))"
+_SQLITE_KEY = "lower({})".format(
+    "||'-'||".join(f"substr(NEW.id,{start},{length})" for start, length in ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12)))
+)
 
 
 class RequireEvent(Operation):
@@ -52,8 +54,8 @@ class RequireEvent(Operation):
         name, missing = f"{self.table}_needs_event", f"{self.table}: a change without its event"
         if vendor == "sqlite":
             absent = (
-                f"NOT EXISTS (SELECT 1 FROM {self.outbox_table} WHERE aggregate = '{self.aggregate_type}/'||{_SQLITE_KEY} "
-                "AND version = NEW.version)"
+                f"NOT EXISTS (SELECT 1 FROM {self.outbox_table} "
+                f"WHERE aggregate = '{self.aggregate_type}/'||{_SQLITE_KEY} AND version = NEW.version)"
             )
             return [
                 f"CREATE TRIGGER {name}_i BEFORE INSERT ON {self.table} WHEN {absent} "

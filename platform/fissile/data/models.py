@@ -6,8 +6,9 @@ from typing import Any, NoReturn, TypeVar
 
 from django.db import models
 
-from ..errors import BrokenContractError
-from ..messages import uuid7
+from fissile.errors import BrokenContractError
+from fissile.messages import uuid7
+
 from .clock import Clock
 
 M = TypeVar("M", bound=models.Model)

@@ -10,8 +10,8 @@ from typing import Any
 
 from django.db import models
 
-from ..contexts import registry
-from ..errors import BrokenContractError
+from fissile.contexts import registry
+from fissile.errors import BrokenContractError
 
 OPERATIONS = "operations"
 

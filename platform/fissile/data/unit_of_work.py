@@ -16,8 +16,9 @@ from typing import Any
 from django.apps import apps
 from django.db import InterfaceError, OperationalError, connections, transaction
 
-from ..errors import BrokenContractError, UncertainError, UnreachableError
-from ..messages import Event
+from fissile.errors import BrokenContractError, UncertainError, UnreachableError
+from fissile.messages import Event
+
 from .clock import database_now
 from .models import AggregateRow
 

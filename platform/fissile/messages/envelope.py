@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from ..errors import BrokenContractError
+from fissile.errors import BrokenContractError
 
 CONTENT_TYPE = "application/cloudevents+json"
 # No tenants yet; the constant keeps keys and envelopes stable when they come.

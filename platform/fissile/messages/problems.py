@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from ..errors import FissileError
+from fissile.errors import FissileError
 
 PROBLEM_TYPE = "application/problem+json"
 

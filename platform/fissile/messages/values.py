@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from ..errors import BrokenContractError
+from fissile.errors import BrokenContractError
 
 T = TypeVar("T")
 

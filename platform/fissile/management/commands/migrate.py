@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.core.management.commands.migrate import Command as Migrate
 from django.core.management.base import CommandParser
+from django.core.management.commands.migrate import Command as Migrate
 
 
 class Command(Migrate):
