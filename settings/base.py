@@ -26,6 +26,8 @@ FISSILE = {
     "process_name": env.process_name,
     "log_level": env.log_level,
     "port": port_of(env.role),
+    # Where `manage.py prove` finds the shop's proofs; not shipped with a service.
+    "proofs": "tests.proofs",
 }
 
 INSTALLED_APPS = [

@@ -1,0 +1,103 @@
+"""`manage.py prove`: run the proofs of the patterns against a house started for it, or against --url."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from importlib import import_module
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from fissile.prove import Proof, ProofResult, SabotageResult, catalogue, prove, sabotage
+from fissile.prove.proof import PATTERNS
+
+MARKS = {"green": "✔", "red": "✘", "broken": "!", "not offered": "–"}
+
+
+class Command(BaseCommand):
+    """Exit 0: no built clause is red (with --sabotage: every named clause went red); 3: findings; 2: usage."""
+
+    help = (
+        "Proves the patterns on a running system. Examples: prove · prove 7 9 --topology split · "
+        "prove --url http://127.0.0.1:3000 · prove --sabotage --json. Exit codes: 0 done, 2 usage, 3 findings."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Which proofs, where, and how to print."""
+        parser.add_argument("numbers", nargs="*", type=int, metavar="N", help="patterns by number; default all")
+        parser.add_argument("--url", help="a gateway that somebody else started; only what HTTP shows is looked at")
+        parser.add_argument("--topology", choices=("monolith", "split"), default="monolith")
+        parser.add_argument("--tier", choices=("embedded", "real"), default=settings.FISSILE["tier"])
+        parser.add_argument("--sabotage", action="store_true", help="break each pattern and see its clause go red")
+        parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run the proofs and exit with what was found."""
+        shop = import_module(settings.FISSILE["proofs"])
+        known = catalogue(shop.PROOFS)
+        wanted = options["numbers"] or list(PATTERNS)
+        if strangers := [number for number in wanted if number not in PATTERNS]:
+            raise CommandError(f"There is no pattern {strangers[0]}; they are numbered 1 to 22.", returncode=2)
+        if options["sabotage"]:
+            if options["url"]:
+                raise CommandError("--sabotage breaks a house of its own; leave --url out.", returncode=2)
+            results = self._sabotage(shop, known, wanted, options)
+            fine = all(result.caught for result in results)
+        else:
+            results = self._prove(shop, known, wanted, options)
+            fine = not any(result.is_red for result in results)
+        if options["json"]:
+            self._print_json(results, fine, options)
+        if not fine:
+            sys.exit(3)
+
+    def _prove(self, shop: Any, known: Any, wanted: list[int], options: dict[str, Any]) -> list[ProofResult]:
+        results = []
+        with shop.open_scene(url=options["url"], topology=options["topology"], tier=options["tier"], patches={}) as scene:
+            for number in wanted:
+                proof: Proof | None = known[number]
+                result = prove(proof, scene) if proof else ProofResult(number=number, clauses=())
+                results.append(result)
+                if not options["json"]:
+                    self._print(result)
+        return results
+
+    def _sabotage(self, shop: Any, known: Any, wanted: list[int], options: dict[str, Any]) -> list[SabotageResult]:
+        results = []
+        for proof in (known[number] for number in wanted if known[number]):
+            for break_ in proof.sabotages:
+                result = sabotage(
+                    proof,
+                    break_,
+                    lambda patches: shop.open_scene(
+                        url=None, topology=options["topology"], tier=options["tier"], patches=patches
+                    ),
+                )
+                results.append(result)
+                if not options["json"]:
+                    mark = "✔ caught" if result.caught else "✘ NOT caught"
+                    self.stdout.write(f"{result.number:>2} {result.sabotage}: {mark}\n     {result.clause}: {result.seen}")
+        return results
+
+    def _print(self, result: ProofResult) -> None:
+        tick = "✔" if result.is_full else " "
+        self.stdout.write(f"{tick} {result.number:>2} {result.title:<42} {result.summary}")
+        for clause in result.clauses:
+            self.stdout.write(f"      {MARKS[clause.verdict]} {clause.name}: {clause.seen} ({clause.seconds:.1f} s)")
+        if result.clauses:
+            self.stdout.write(f"      code {result.code} · page {result.page}")
+
+    def _print_json(self, results: list[Any], fine: bool, options: dict[str, Any]) -> None:
+        rows = [
+            {**asdict(result), **({"summary": result.summary, "title": result.title, "full": result.is_full}
+                                  if isinstance(result, ProofResult) else {})}
+            for result in results
+        ]
+        document = {
+            "schema": "cli/1", "command": "prove --sabotage" if options["sabotage"] else "prove", "ok": fine,
+            "data": {"topology": options["topology"], "tier": options["tier"], "results": rows}, "warnings": [], "next": [],
+        }
+        self.stdout.write(json.dumps(document, ensure_ascii=False))
