@@ -1,0 +1,163 @@
+"""Abstract rows of the events floor: the outbox with its lane, the inbox with its positions.
+
+Each context declares concrete ones on its own alias. Time is the database's clock.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+from zlib import crc32
+
+from django.db import models
+from django.db.models import Q
+
+from fissile.data.clock import Clock
+from fissile.messages import uuid7
+
+if TYPE_CHECKING:
+    from fissile.messages import Event
+
+# Lanes are stored with each row from the first migration on, so that a context
+# can be given several leases later without touching old rows.
+LANES = 16
+# One lease per context for now: this row covers all lanes.
+WHOLE_CONTEXT = 0
+
+
+def lane_of(aggregate: str) -> int:
+    """Return the lane of an aggregate: the same on every machine and in every version."""
+    return crc32(aggregate.encode()) % LANES
+
+
+class OutboxRow(models.Model):
+    """One event of this context, for ever: inserted with the change, marked once it is confirmed.
+
+    `attempts`, `next_at`, `parked_at` and `reason` describe trouble and are set on
+    unsent rows only. `headers` holds correlationid, causationid, traceparent,
+    tracestate and tenant.
+    """
+
+    seq = models.BigAutoField(primary_key=True)
+    id = models.UUIDField(default=uuid7, unique=True, editable=False)
+    aggregate = models.TextField()
+    version = models.PositiveIntegerField()
+    lane = models.PositiveSmallIntegerField()
+    type = models.TextField()
+    payload = models.JSONField()
+    headers = models.JSONField()
+    recorded_at = models.DateTimeField(db_default=Clock())
+    attempts = models.PositiveIntegerField(default=0)
+    next_at = models.DateTimeField(null=True, blank=True)
+    parked_at = models.DateTimeField(null=True, blank=True)
+    reason = models.TextField(default="", blank=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(fields=["aggregate", "version"], name="%(class)s_stream")
+        ]
+        indexes: ClassVar[list[Any]] = [
+            models.Index(fields=["lane", "seq"], condition=Q(sent_at__isnull=True), name="%(class)s_pending"),
+            models.Index(
+                fields=["aggregate", "version"],
+                condition=Q(sent_at__isnull=True, attempts__gt=0),
+                name="%(class)s_trouble",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.aggregate}@{self.version}"
+
+    @classmethod
+    def append(cls, *, event: Event, version: int, using: str) -> OutboxRow:
+        """Insert `event` as `version` of its aggregate; only unit_of_work calls this."""
+        from .outbox import append
+
+        return append(cls, event=event, version=version, using=using)
+
+
+class LaneRow(models.Model):
+    """The lease of a context's relay. `fence` only grows, also when the same owner comes back."""
+
+    lane = models.PositiveSmallIntegerField(primary_key=True)
+    owner = models.TextField(default="", blank=True)
+    fence = models.BigIntegerField(default=0)
+    lease_until = models.DateTimeField(db_default=Clock())
+    paused = models.BooleanField(default=False)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"lane {self.lane}: {self.owner or 'free'}"
+
+
+class InboxRow(models.Model):
+    """One message as one consumer knows it: waiting for its turn, applied, or parked.
+
+    `attempts` counts committed started-marks, never deliveries. `due` null means
+    asleep until the predecessor is applied; `marked_until` is the mark's lease.
+    """
+
+    class State(models.TextChoices):
+        """`parked` is the dead letter; what happened stands in `reason`."""
+
+        WAITING = "waiting"
+        APPLIED = "applied"
+        PARKED = "parked"
+
+    id = models.BigAutoField(primary_key=True)
+    consumer = models.TextField()
+    message_id = models.UUIDField()
+    aggregate = models.TextField()
+    version = models.PositiveIntegerField()
+    type = models.TextField()
+    payload = models.JSONField()
+    headers = models.JSONField()
+    received_at = models.DateTimeField(db_default=Clock())
+    applied_at = models.DateTimeField(null=True, blank=True)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
+    reason = models.TextField(default="", blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    due = models.DateTimeField(null=True, blank=True)
+    marked_until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(fields=["consumer", "message_id"], name="%(class)s_message"),
+            # A second id for one version is a forked history: alarmed, never applied.
+            models.UniqueConstraint(fields=["consumer", "aggregate", "version"], name="%(class)s_stream"),
+        ]
+        indexes: ClassVar[list[Any]] = [
+            models.Index(
+                fields=["consumer", "due"],
+                condition=Q(state="waiting", due__isnull=False),
+                name="%(class)s_due",
+            ),
+            models.Index(fields=["consumer"], condition=Q(state="parked"), name="%(class)s_parked"),
+            models.Index(fields=["applied_at"], condition=Q(state="applied"), name="%(class)s_applied"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.consumer}: {self.type} {self.aggregate}@{self.version} {self.state}"
+
+
+class PositionRow(models.Model):
+    """How far one consumer has applied one aggregate's stream; never pruned: it is the deduplication."""
+
+    id = models.BigAutoField(primary_key=True)
+    consumer = models.TextField()
+    aggregate = models.TextField()
+    applied_version = models.PositiveIntegerField(default=0)
+    last_id = models.UUIDField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(fields=["consumer", "aggregate"], name="%(class)s_stream")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.consumer}: {self.aggregate}@{self.applied_version}"
