@@ -77,7 +77,8 @@ def read(variables: dict[str, str]) -> Environment:
     tier = reader.choice("TIER", ("embedded", "real"), "embedded")
     state = (ROOT / reader.text("STATE_DIR", ".run")).resolve()
     keys_dir = (ROOT / reader.text("KEYS_DIR", str(state / "keys"))).resolve()
-    broker = reader.text("BROKER_URL", f"sqlitebus:///{state / 'embedded' / 'bus.sqlite3'}" if tier == "embedded" else "")
+    embedded_bus = f"sqlitebus:///{state / 'embedded' / 'bus.sqlite3'}"
+    broker = reader.text("BROKER_URL", embedded_bus if tier == "embedded" else "")
     if not broker and role != GATEWAY:
         reader.fault("BROKER_URL", "is not set; TIER=real needs an amqp:// address (make services)")
     found = Environment(

@@ -1,6 +1,8 @@
-"""One typed reader of the process environment, over django-environ; reports every error at once.
+"""One typed reader of the process environment; reports every error at once.
 
 May touch: the mapping it is given. The only caller is the project's settings.
+Addresses of databases are parsed by django-environ, in the settings: here, it
+would bring Django into the gateway.
 """
 
 from __future__ import annotations
@@ -8,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
-
-import environ
 
 T = TypeVar("T")
 
@@ -27,15 +27,13 @@ class Reader:
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._variables = dict(variables)
-        self._environ = environ.Env()
-        self._environ.ENVIRON = self._variables
         self.faults: list[str] = []
 
     def text(self, name: str, default: str = "") -> str:
         """Return the value of `name`, or of the file that `name`_FILE points to."""
         path = self._variables.get(f"{name}_FILE")
         if path is None:
-            return str(self._environ.str(name, default=default))
+            return self._variables.get(name, default)
         if name in self._variables:
             self.fault(name, f"is set, and so is {name}_FILE; keep one of them")
         try:

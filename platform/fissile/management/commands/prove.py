@@ -56,7 +56,8 @@ class Command(BaseCommand):
 
     def _prove(self, shop: Any, known: Any, wanted: list[int], options: dict[str, Any]) -> list[ProofResult]:
         results = []
-        with shop.open_scene(url=options["url"], topology=options["topology"], tier=options["tier"], patches={}) as scene:
+        where = {name: options[name] for name in ("url", "topology", "tier")}
+        with shop.open_scene(**where, patches={}) as scene:
             for number in wanted:
                 proof: Proof | None = known[number]
                 result = prove(proof, scene) if proof else ProofResult(number=number, clauses=())
@@ -79,7 +80,8 @@ class Command(BaseCommand):
                 results.append(result)
                 if not options["json"]:
                     mark = "✔ caught" if result.caught else "✘ NOT caught"
-                    self.stdout.write(f"{result.number:>2} {result.sabotage}: {mark}\n     {result.clause}: {result.seen}")
+                    self.stdout.write(f"{result.number:>2} {result.sabotage}: {mark}")
+                    self.stdout.write(f"     {result.clause}: {result.seen}")
         return results
 
     def _print(self, result: ProofResult) -> None:
@@ -91,13 +93,16 @@ class Command(BaseCommand):
             self.stdout.write(f"      code {result.code} · page {result.page}")
 
     def _print_json(self, results: list[Any], fine: bool, options: dict[str, Any]) -> None:
-        rows = [
-            {**asdict(result), **({"summary": result.summary, "title": result.title, "full": result.is_full}
-                                  if isinstance(result, ProofResult) else {})}
-            for result in results
-        ]
+        rows = [asdict(result) for result in results]
+        for row, result in zip(rows, results, strict=True):
+            if isinstance(result, ProofResult):
+                row |= {"title": result.title, "summary": result.summary, "full": result.is_full}
         document = {
-            "schema": "cli/1", "command": "prove --sabotage" if options["sabotage"] else "prove", "ok": fine,
-            "data": {"topology": options["topology"], "tier": options["tier"], "results": rows}, "warnings": [], "next": [],
+            "schema": "cli/1",
+            "command": "prove --sabotage" if options["sabotage"] else "prove",
+            "ok": fine,
+            "data": {"topology": options["topology"], "tier": options["tier"], "results": rows},
+            "warnings": [],
+            "next": [],
         }
         self.stdout.write(json.dumps(document, ensure_ascii=False))
