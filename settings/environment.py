@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fissile.config import ConfigurationError, Reader, variables_of
@@ -24,9 +24,10 @@ class Environment:
     debug: bool
     state_dir: Path
     keys_dir: Path
-    database_urls: dict[str, str]
-    broker_url: str
-    secret_key: str
+    # Passwords stand in these; a dump of this object must not show them.
+    database_urls: dict[str, str] = field(repr=False)
+    broker_url: str = field(repr=False)
+    secret_key: str = field(repr=False)
     allowed_hosts: tuple[str, ...]
     process_name: str
     log_level: str
