@@ -50,6 +50,8 @@ def main(arguments: list[str]) -> None:
         _apply_after_setup(later)
     for patch in _patches(now):
         patch()
+    if program[0] == sys.executable:
+        program = program[1:]
     if program[0] == "-m":
         sys.argv = program[1:]
         runpy.run_module(program[1], run_name="__main__", alter_sys=True)
