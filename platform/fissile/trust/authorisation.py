@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..contexts import registry
-from ..errors import Refusal
+from fissile.contexts import registry
+from fissile.errors import Refusal
 
 
 class NotAllowed(Refusal):

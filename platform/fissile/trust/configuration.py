@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import BrokenContractError
+from fissile.errors import BrokenContractError
+
 from .keys import ACCESS, SERVICE_SUFFIX, public_folder
 from .sources import KeyAddress, KeyFiles, KeySource
 

@@ -21,7 +21,7 @@ from typing import Any
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
-from ..errors import BrokenContractError
+from fissile.errors import BrokenContractError
 
 ACCESS = "users-access"
 SERVICE_SUFFIX = "-service"

@@ -7,7 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Hashable
 
-from ..carry import Principal
+from fissile.carry import Principal
 
 # About 1 MB; more users at once than that only verify again.
 MOST_TOKENS = 4_096

@@ -19,9 +19,10 @@ from typing import Any, NoReturn
 from joserfc import jws
 from joserfc.errors import JoseError
 
-from ..carry import Principal
-from ..errors import BrokenContractError, Refusal
-from ..messages.ids import uuid7
+from fissile.carry import Principal
+from fissile.errors import BrokenContractError, Refusal
+from fissile.messages.ids import uuid7
+
 from .configuration import configured
 from .keys import ACCESS, ALGORITHM, load_private, private_path, service_key
 from .memory import VerifiedTokens

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from ...contexts import registry
-from ...trust import configured, keys
+from fissile.contexts import registry
+from fissile.trust import configured, keys
 
 
 class Command(BaseCommand):

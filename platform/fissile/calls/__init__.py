@@ -1,0 +1,9 @@
+"""Calls between contexts: one `ask`, a near and a far way, the same answers and errors either way.
+
+May touch: the registry, tokens, the callee's statement limit. Never a neighbour's tables.
+"""
+
+from .neighbour import CallInsideTransaction, Neighbour, neighbour
+from .policy import CallPolicy
+
+__all__ = ["CallInsideTransaction", "CallPolicy", "Neighbour", "neighbour"]
