@@ -1,0 +1,86 @@
+"""The runner of proofs: what counts as proved, and what a sabotage must do."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import pytest
+
+from fissile.prove import NotOffered, Proof, ProofResult, Red, catalogue, prove, sabotage
+
+
+class House:
+    url, topology, tier = "http://127.0.0.1:1", "monolith", "embedded"
+
+    def __init__(self, patches):
+        self.patches = patches
+
+
+@contextmanager
+def a_house(patches):
+    yield House(patches)
+
+
+def a_proof():
+    proof = Proof(number=9, code="fissile.events", page="docs/patterns/outbox.md")
+
+    @proof.clause("is kept")
+    def is_kept(scene):
+        if "breaks-one" in scene.patches.values() or "breaks-both" in scene.patches.values():
+            raise Red("lost 3 of 10")
+        if "crashes" in scene.patches.values():
+            raise RuntimeError("no such table")
+        return "10 of 10"
+
+    @proof.clause("is in order")
+    def is_in_order(scene):
+        if "breaks-both" in scene.patches.values():
+            raise Red("2 before 1")
+        return "in order"
+
+    @proof.clause("survives power loss")
+    def survives(scene):
+        raise NotOffered("embedded tier")
+
+    return proof
+
+
+def test_a_full_proof_is_proved_and_says_what_it_saw():
+    result = prove(a_proof(), House({}))
+
+    assert result.summary == "proved 2/2"
+    assert result.is_full
+    assert [clause.seen for clause in result.clauses] == ["10 of 10", "in order", "embedded tier"]
+
+
+@pytest.mark.parametrize("patch", ["breaks-one", "crashes"])
+def test_a_red_or_broken_clause_is_partial(patch):
+    result = prove(a_proof(), House({"worker": patch}))
+
+    assert result.summary == "partial 1/2"
+    assert result.is_red
+    assert not result.is_full
+
+
+def test_a_pattern_without_a_proof_is_not_built():
+    assert ProofResult(number=10, clauses=()).summary == "not built"
+    assert catalogue([a_proof()])[10] is None
+
+
+@pytest.mark.parametrize(
+    ("patch", "caught"), [("breaks-one", True), ("breaks-both", False), ("crashes", False), ("nothing", False)]
+)
+def test_a_sabotage_counts_only_when_exactly_its_clause_goes_red(patch, caught):
+    proof = a_proof()
+    proof.sabotaged_by("publish before commit", clause="is kept", patches={"worker": patch})
+
+    assert sabotage(proof, proof.sabotages[0], a_house).caught is caught
+
+
+def test_a_clause_has_one_name_and_a_sabotage_names_a_clause():
+    proof = a_proof()
+
+    with pytest.raises(ValueError, match="two clauses"):
+        proof.clause("is kept")
+    with pytest.raises(ValueError, match="no clause named"):
+        proof.sabotaged_by("x", clause="is fast", patches={})
