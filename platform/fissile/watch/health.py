@@ -23,6 +23,7 @@ from .redaction import redact_text
 # A probe is asked every second or so: a dependency that needs longer is not ready.
 DEADLINE_SECONDS = 2.0
 
+_DUMMY = "django.db.backends.dummy"
 Check = Callable[[], None]
 _checks: dict[str, Check] = {}
 _running: dict[str, Future[None]] = {}
@@ -62,11 +63,15 @@ def dependencies() -> dict[str, dict[str, Any]]:
 
 
 def _answer(status: int, body: dict[str, Any]) -> JsonResponse:
-    return JsonResponse(body, status=status, headers={"Cache-Control": "no-store"})
+    response = JsonResponse(body, status=status, headers={"Cache-Control": "no-store"})
+    # A probe's 503 is an answer, not an error; Django would log each one.
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
 
 
 def _aliases() -> list[str]:
-    return [alias for alias, row in settings.DATABASES.items() if row]
+    # Django fills an empty `default` with its dummy engine.
+    return [alias for alias, row in settings.DATABASES.items() if row.get("ENGINE", _DUMMY) != _DUMMY]
 
 
 @cache

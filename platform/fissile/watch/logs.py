@@ -54,7 +54,7 @@ def setup(process_name: str, level: str = "INFO", *, stream: str = "stdout") -> 
     correlation_id, trace_id, span_id when the work in hand has them. Celery must be
     told not to replace this: worker_hijack_root_logger = False.
     """
-    shared = [
+    shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
@@ -109,6 +109,8 @@ class _Carried:
 
 
 def _redacted(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    # Django adds its request object, whose text shows the query: one-time tokens, search words.
+    line.pop("request", None)
     for name, value in line.items():
         if name.startswith("_"):
             continue
