@@ -1,0 +1,34 @@
+"""The bus between contexts: RabbitMQ, or the SQLite file of the embedded tier, behind three functions."""
+
+from __future__ import annotations
+
+from .amqp import AmqpPublisher
+from .consuming import ConsumerConnection, Delivery
+from .publishing import EmbeddedPublisher, Outgoing, Publisher, PublishBroken, Verdicts
+from .topology import Topology, connection_errors, declare, is_embedded, topology_of
+
+__all__ = [
+    "ConsumerConnection",
+    "Delivery",
+    "Outgoing",
+    "PublishBroken",
+    "Publisher",
+    "Topology",
+    "Verdicts",
+    "connection_errors",
+    "declare",
+    "is_embedded",
+    "open_consumer",
+    "open_publisher",
+    "topology_of",
+]
+
+
+def open_publisher(broker_url: str, exchange: str) -> Publisher:
+    """Return a connection that publishes to `exchange` with confirms; raise PublishBroken."""
+    return (EmbeddedPublisher if is_embedded(broker_url) else AmqpPublisher)(broker_url, exchange)
+
+
+def open_consumer(broker_url: str, queue: str, prefetch: int) -> ConsumerConnection:
+    """Return a connection that consumes from a declared queue; raise one of `connection_errors()`."""
+    return ConsumerConnection(broker_url, queue, prefetch)
