@@ -1,0 +1,1 @@
+"""The doors of a process: HTTP in, problems out."""
