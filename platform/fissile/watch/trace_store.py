@@ -133,6 +133,11 @@ class TraceStore:
             for row in self._read(query, (trace_id,))
         ]
 
+    def starting_with(self, prefix: str) -> list[str]:
+        """Return up to 5 trace ids that begin with `prefix` (lower-case hex)."""
+        query = "SELECT DISTINCT trace_id FROM spans WHERE trace_id >= ? AND trace_id < ? LIMIT 5"
+        return [row["trace_id"] for row in self._read(query, (prefix, f"{prefix}g"))]
+
     def close(self) -> None:
         """Close the writing connection; a later add opens it again."""
         with self._lock:
