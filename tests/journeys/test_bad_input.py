@@ -1,0 +1,176 @@
+"""Bad input at the front door: a documented 4xx problem each, never a 5xx, nothing half-written."""
+
+from __future__ import annotations
+
+import json
+from uuid import uuid4
+
+import pytest
+
+from bff_app.management.shop import expect
+
+pytestmark = pytest.mark.house
+
+LINES = '{"lines":[{"sku":"slate-tile","quantity":%s}]}'
+BAD_ORDERS = {
+    "malformed JSON": b'{"lines":[',
+    "no body": b"",
+    "null": b"null",
+    "an array": b"[]",
+    "no lines": b'{"lines":[]}',
+    "lines of another type": b'{"lines":"slate-tile"}',
+    "an unknown field": b'{"lines":[{"sku":"slate-tile","quantity":1}],"price":1}',
+    "a price from the client": b'{"lines":[{"sku":"slate-tile","quantity":1,"unit_price":1}]}',
+    "zero": (LINES % "0").encode(),
+    "a negative quantity": (LINES % "-1").encode(),
+    "a huge quantity": (LINES % "1001").encode(),
+    "a quantity of 5,000 digits": (LINES % ("9" * 5000)).encode(),
+    "a fraction": (LINES % "1.5").encode(),
+    "a text as quantity": (LINES % '"1"').encode(),
+    "true as quantity": (LINES % "true").encode(),
+    "not a number": (LINES % "NaN").encode(),
+    "infinity": (LINES % "1e999").encode(),
+    "an unknown SKU": b'{"lines":[{"sku":"moon-rock","quantity":1}]}',
+    "a SKU with a NUL": b'{"lines":[{"sku":"slate\\u0000tile","quantity":1}]}',
+    "a raw NUL": b'{"lines":[{"sku":"slate\x00tile","quantity":1}]}',
+    "a lone surrogate": b'{"lines":[{"sku":"\\ud800","quantity":1}]}',
+    "invalid UTF-8": b'{"lines":[{"sku":"\xff","quantity":1}]}',
+    "a byte order mark": b'\xef\xbb\xbf{"lines":[{"sku":"slate-tile","quantity":1}]}',
+    "the same SKU twice": b'{"lines":[{"sku":"chisel","quantity":1},{"sku":"chisel","quantity":1}]}',
+    "the same field twice": b'{"lines":[{"sku":"chisel","quantity":1,"quantity":2}]}',
+    "51 lines": json.dumps({"lines": [{"sku": f"s-{n}", "quantity": 1} for n in range(51)]}).encode(),
+    "deep nesting": b'{"lines":' + b"[" * 5000 + b"]" * 5000 + b"}",
+    "above the credit limit": (LINES % "1000").replace("slate-tile", "marble-slab").encode(),
+}
+
+
+def assert_is_problem(reply):
+    assert 400 <= reply.status < 500, reply
+    assert reply.headers["content-type"].startswith("application/problem+json")
+    assert reply.body["status"] == reply.status
+    assert reply.body["code"]
+    assert reply.body["detail"]
+
+
+@pytest.mark.parametrize("name", BAD_ORDERS)
+def test_a_bad_order_is_refused_and_leaves_nothing(house, name):
+    rosa = house.shop.sign_up()
+
+    reply = house.shop.send(
+        "POST", "/api/v1/orders", who=rosa, raw=BAD_ORDERS[name], headers={"idempotency-key": uuid4().hex}
+    )
+
+    assert_is_problem(reply)
+    assert expect(house.shop.send("GET", "/api/v1/orders", who=rosa), 200).body["items"] == []
+
+
+@pytest.mark.parametrize("key", [None, "", "x" * 256, "a b c\t", "schlüssel", '"unclosed'])
+def test_an_order_without_a_proper_key_is_refused(house, key):
+    rosa = house.shop.sign_up()
+    headers = {} if key is None else {"idempotency-key": key.encode()}
+
+    reply = house.shop.send(
+        "POST", "/api/v1/orders", who=rosa, raw=(LINES % "1").encode(), headers=headers
+    )
+
+    assert_is_problem(reply)
+    assert reply.status == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("DELETE", "/api/v1/orders", {}, 405),
+        ("PUT", "/api/v1/users/me", {}, 405),
+        ("POST", "/api/v1/dashboard", {}, 405),
+        ("POST", "/api/v1/orders", {"content-type": "text/plain"}, 415),
+        ("POST", "/api/v1/orders", {"content-type": "application/x-www-form-urlencoded"}, 415),
+        ("GET", "/api/v1/orders/not-an-id", {}, 404),
+        ("GET", "/api/v1/orders?limit=0", {}, 422),
+        ("GET", "/api/v1/orders?limit=x", {}, 422),
+        ("GET", "/api/v1/orders?cursor=%00", {}, 422),
+        ("GET", "/api/v1/orders?cursor=never", {}, 422),
+        ("GET", "/api/v1/nowhere", {}, 404),
+    ],
+)
+def test_a_wrong_method_type_or_address_is_a_problem(house, method, path, headers, status):
+    rosa = house.shop.sign_up()
+    raw = (LINES % "1").encode() if method == "POST" else None
+
+    reply = house.shop.send(method, path, who=rosa, raw=raw, headers={"idempotency-key": uuid4().hex, **headers})
+
+    assert_is_problem(reply)
+    assert reply.status == status
+    if status == 405:
+        assert reply.headers["allow"]
+
+
+def test_a_body_over_the_limit_is_refused(house):
+    rosa = house.shop.sign_up()
+
+    reply = house.shop.send(
+        "POST", "/api/v1/orders", who=rosa, raw=b" " * 70_000 + b"{}", headers={"idempotency-key": uuid4().hex}
+    )
+
+    assert_is_problem(reply)
+    assert reply.status == 413
+
+
+@pytest.mark.parametrize(
+    "token", ["", "x", "a.b.c", "e30.e30.", "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.", "Bearer", "\x7f", "x" * 7000]
+)
+def test_a_missing_or_foreign_token_is_refused_alike(house, token):
+    reply = house.shop.send("GET", "/api/v1/orders", headers={"authorization": f"Bearer {token}"})
+
+    assert_is_problem(reply)
+    assert reply.status == 401
+    assert reply.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("email", "no-at-sign"),
+        ("email", "a" * 300 + "@example.com"),
+        ("email", "nul\x00@example.com"),
+        ("password", "short"),
+        ("password", "password123"),
+        ("password", "x" * 129),
+        ("name", ""),
+        ("name", "x" * 201),
+        ("name", "bell\x07"),
+        ("name", None),
+        ("role", "admin"),
+        ("credit_limit", 1),
+        ("id", "1"),
+    ],
+)
+def test_a_bad_sign_up_is_refused(house, field, value):
+    body = {"email": f"{uuid4().hex}@example.com", "password": f"walking-{uuid4().hex}", "name": "Rosa", field: value}
+
+    reply = house.shop.send("POST", "/api/v1/users", body=body)
+
+    assert_is_problem(reply)
+    assert reply.status in (400, 422)
+
+
+def test_an_email_is_taken_once_whatever_its_case(house):
+    rosa = house.shop.sign_up()
+    body = {"email": rosa.email.upper(), "password": f"walking-{uuid4().hex}", "name": "Rosa"}
+
+    reply = house.shop.send("POST", "/api/v1/users", body=body)
+
+    assert_is_problem(reply)
+    assert (reply.status, reply.body["code"]) == (409, "users.email_taken")
+
+
+def test_a_wrong_password_and_an_unknown_email_look_the_same(house):
+    rosa = house.shop.sign_up()
+    ask = lambda email: house.shop.send(  # noqa: E731
+        "POST", "/api/v1/auth/token", body={"email": email, "password": "wrong-password"}
+    )
+
+    known, unknown = ask(rosa.email), ask("nobody@example.com")
+
+    assert known.status == unknown.status == 401
+    assert known.body == unknown.body
