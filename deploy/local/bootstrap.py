@@ -3,7 +3,8 @@
 May touch: .venv, .run/bootstrap.lock, pip. Standard library only, and only syntax that any Python 3 can read:
 this file must still run on the Python that it has to refuse.
 """
-# ruff: noqa: UP, I002 (no f-strings and no annotations: an old Python must get as far as the sentence)
+# No f-strings and no annotations: an old Python must get as far as the sentence.
+# ruff: noqa: UP031, RUF005, B904
 
 import fcntl
 import hashlib
@@ -82,9 +83,15 @@ def without_module(version, module, path):
     """Return the sentence for a Python whose standard library is incomplete."""
     number = "%d.%d" % version
     if module == "ssl":
-        fix = "install a Python %s that was built with OpenSSL, or name another: make run PYTHON=/path/to/python3" % number
+        fix = (
+            "install a Python %s that was built with OpenSSL, or name another: make run PYTHON=/path/to/python3"
+            % number
+        )
     else:
-        fix = "apt install python%s-venv (Debian, Ubuntu), or name another: make run PYTHON=/path/to/python3" % number
+        fix = (
+            "apt install python%s-venv (Debian, Ubuntu), or name another: make run PYTHON=/path/to/python3"
+            % number
+        )
     return "Python %s at %s has no module '%s', which making .venv needs. Fix: %s" % (number, path, module, fix)
 
 
@@ -148,7 +155,9 @@ def last_lines(output, count):
 
 def pip(venv, arguments, expected):
     """Run pip quietly; on a terminal count the packages, on failure raise the sentence."""
-    environment = dict(os.environ, PIP_ROOT_USER_ACTION="ignore", PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1")
+    environment = dict(
+        os.environ, PIP_ROOT_USER_ACTION="ignore", PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1"
+    )
     command = [os.path.join(venv, "bin", "python"), "-m", "pip", "install", "--progress-bar", "off"] + arguments
     child = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     kept, collected = [], 0

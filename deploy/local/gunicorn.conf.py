@@ -8,10 +8,10 @@ import logging
 import signal
 import time
 
-from fissile.watch import drain, logs, tracing
 from gunicorn.glogging import Logger
 
 from deploy.local.ends_with_parent import end_with_parent
+from fissile.watch import drain, logs, tracing
 from settings.environment import env
 
 worker_class = "gthread"
@@ -32,7 +32,7 @@ DRAIN_SECONDS = 1.0
 DRAIN_SIGNAL = signal.SIGURG
 
 
-class logger_class(Logger):  # noqa: N801 - gunicorn's name for the setting
+class logger_class(Logger):
     """Sends gunicorn's own lines to the process's JSON log."""
 
     def setup(self, cfg):

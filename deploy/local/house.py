@@ -136,11 +136,12 @@ class House:
         return self._process(name, "worker", group, (*argv, *quiet), None)
 
     def _gateway(self) -> Process:
-        argv = ("-m", "uvicorn", "gateway_app.asgi:application", "--host", HOST, "--port", str(self.base_port))
-        quiet = ("--no-access-log", "--no-server-header", "--log-level", "warning")
-        return self._process("gateway", "gateway", None, (*argv, *quiet), self.base_port)
+        argv = ("-m", "gateway_app", "--host", HOST, "--port", str(self.base_port))
+        return self._process("gateway", "gateway", None, argv, self.base_port)
 
-    def _process(self, name: str, kind: Kind, group: Group | None, arguments: tuple[str, ...], port: int | None) -> Process:
+    def _process(
+        self, name: str, kind: Kind, group: Group | None, arguments: tuple[str, ...], port: int | None
+    ) -> Process:
         prefix = self.prefixes.get(name, self.prefixes.get("*", ()))
         return Process(
             name=name,

@@ -18,6 +18,7 @@ from . import databases, docker, install, postgres, rabbitmq
 from .instance import DEFAULT_BASE, Instance, ServicesError, is_listening
 
 UNAVAILABLE = 3
+HOST_PORT = "127.0.0.1:{}"
 STARTED = 10  # only with --tell-started: these servers were down before
 
 
@@ -38,7 +39,8 @@ def up(instance: Instance) -> bool:
     else:
         raise ServicesError(
             f"This machine has no {' and no '.join(missing)}, is not a Debian or Ubuntu where this may be installed"
-            " with apt as root, and no Docker daemon runs. Fix: install PostgreSQL 15 or newer and RabbitMQ, or start Docker"
+            " with apt as root, and no Docker daemon runs. Fix: install PostgreSQL 15 or newer and"
+            " RabbitMQ, or start Docker"
         )
     _prepare(instance)
     return True
@@ -86,9 +88,6 @@ def status(instance: Instance) -> bool:
     return all(listening.values())
 
 
-HOST_PORT = "127.0.0.1:{}"
-
-
 def environment(instance: Instance, stores: str) -> dict[str, str]:
     """Return the addresses of a process that holds every context."""
     return real_stores(instance.folder, tuple(CONTEXTS), "all", stores)
@@ -102,7 +101,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--base", type=int, default=DEFAULT_BASE, help="ports are this + 32, 69, 72, 73, 75")
     parser.add_argument("--for-tests", action="store_true", help="roles may create databases")
     parser.add_argument("--durable", action=argparse.BooleanOptionalAction, default=True, help="fsync on")
-    parser.add_argument("--tell-started", action="store_true", help=f"exit {STARTED}, not 0, when `up` started them")
+    parser.add_argument(
+        "--tell-started", action="store_true", help=f"exit {STARTED}, not 0, when `up` started them"
+    )
     return parser.parse_args()
 
 
@@ -124,7 +125,8 @@ def _run(asked: argparse.Namespace, instance: Instance) -> int:
             began = time.monotonic()
             started = up(instance)
             print(
-                f"PostgreSQL {HOST_PORT.format(instance.postgres_port)} · RabbitMQ {HOST_PORT.format(instance.amqp_port)}"
+                f"PostgreSQL {HOST_PORT.format(instance.postgres_port)}"
+                f" · RabbitMQ {HOST_PORT.format(instance.amqp_port)}"
                 f" · {'started' if started else 'ran already'} ({time.monotonic() - began:.1f} s)"
             )
             return STARTED if started and asked.tell_started else 0

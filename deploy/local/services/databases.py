@@ -49,7 +49,9 @@ def release(instance: Instance, sql: Sql, name: str) -> None:
 
 def _checked(name: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", name):
-        raise ServicesError(f"A set of stores is named in lower case letters, digits and _, at most 31; not {name!r}")
+        raise ServicesError(
+            f"A set of stores is named in lower case letters, digits and _, at most 31; not {name!r}"
+        )
     return name
 
 
@@ -84,11 +86,15 @@ def broker_answers(instance: Instance) -> bool:
 
 
 def _ask(
-    instance: Instance, method: str, path: str, body: Mapping[str, Any] | None = None, missing_is_fine: bool = False
+    instance: Instance,
+    method: str,
+    path: str,
+    body: Mapping[str, Any] | None = None,
+    missing_is_fine: bool = False,
 ) -> None:
     found = instance.credentials()["rabbitmq"]
     login = base64.b64encode(f"{found['keeper']}:{found['keeper_password']}".encode()).decode()
-    request = urllib.request.Request(  # noqa: S310 (a fixed loopback address)
+    request = urllib.request.Request(
         f"http://{HOST}:{instance.management_port}{path}",
         data=None if body is None else json.dumps(body).encode(),
         method=method,

@@ -27,7 +27,14 @@ def is_usable() -> bool:
 def postgres_up(instance: Instance) -> None:
     """Start PostgreSQL's container, made on first use."""
     found = instance.credentials()["postgres"]
-    settings = ["-c", "wal_level=logical", "-c", "timezone=UTC", "-c", f"fsync={'on' if instance.durable else 'off'}"]
+    settings = [
+        "-c",
+        "wal_level=logical",
+        "-c",
+        "timezone=UTC",
+        "-c",
+        f"fsync={'on' if instance.durable else 'off'}",
+    ]
     variables = {"POSTGRES_PASSWORD": found["superuser_password"], "POSTGRES_INITDB_ARGS": "-A scram-sha-256"}
     ports = {instance.postgres_port: 5432}
     _start(instance, "postgres", POSTGRES_IMAGE, ports, variables, settings)
@@ -79,7 +86,12 @@ def _exists(name: str) -> bool:
 
 
 def _start(
-    instance: Instance, service: str, image: str, ports: dict[int, int], variables: dict[str, str], arguments: list[str]
+    instance: Instance,
+    service: str,
+    image: str,
+    ports: dict[int, int],
+    variables: dict[str, str],
+    arguments: list[str],
 ) -> None:
     name = _name(instance, service)
     if _exists(name):

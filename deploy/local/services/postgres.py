@@ -35,7 +35,9 @@ def find_binaries() -> Path | None:
 def _version(folder: Path) -> int:
     if not all((folder / name).exists() for name in ("postgres", "initdb", "pg_ctl", "psql")):
         return 0
-    said = subprocess.run([str(folder / "postgres"), "--version"], capture_output=True, text=True, check=False).stdout
+    said = subprocess.run(
+        [str(folder / "postgres"), "--version"], capture_output=True, text=True, check=False
+    ).stdout
     number = said.split()[2].split(".")[0] if len(said.split()) > 2 else ""
     return int(number) if number.isdigit() else 0
 
@@ -70,7 +72,9 @@ def down(instance: Instance, binaries: Path | None) -> None:
 
 def is_running(instance: Instance) -> bool:
     """Return whether this instance's own server runs and listens."""
-    return is_alive(instance.folder / "postgres" / "data" / "postmaster.pid") and is_listening(instance.postgres_port)
+    return is_alive(instance.folder / "postgres" / "data" / "postmaster.pid") and is_listening(
+        instance.postgres_port
+    )
 
 
 def _make_data_folder(instance: Instance, binaries: Path, home: Path) -> None:
@@ -134,7 +138,16 @@ def psql(instance: Instance, binaries: Path | None, script: str) -> str:
     """Run statements as the superuser, each in its own transaction; return what they print."""
     found = instance.credentials()["postgres"]
     address = ["-h", HOST, "-p", str(instance.postgres_port), "-U", USER, "-d", "postgres"]
-    command = [str(binaries / "psql") if binaries else "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", *address]
+    command = [
+        str(binaries / "psql") if binaries else "psql",
+        "-X",
+        "-q",
+        "-A",
+        "-t",
+        "-v",
+        "ON_ERROR_STOP=1",
+        *address,
+    ]
     ran = subprocess.run(
         command,
         input=script,

@@ -13,7 +13,18 @@ import subprocess
 from pathlib import Path
 
 from .databases import broker_answers
-from .instance import HOST, Instance, ServicesError, as_server, is_alive, is_listening, own, pid_of, wait_until, write_private
+from .instance import (
+    HOST,
+    Instance,
+    ServicesError,
+    as_server,
+    is_alive,
+    is_listening,
+    own,
+    pid_of,
+    wait_until,
+    write_private,
+)
 
 USER = "rabbitmq"
 # Not the rabbitmq-server on PATH: Debian's wrapper there moves to the packaged data folder and drops the environment.
