@@ -1,0 +1,10 @@
+"""The declaration of shoplet, the library's own small context: used by its tests only."""
+
+from fissile.contexts import Context
+
+CONTEXT = Context(
+    name="shoplet",
+    package="fissile_tests.shoplet",
+    publishes=("shoplet.basket_filled.v1", "shoplet.basket_emptied.v1"),
+    consumes=("depot.parcel_packed.v1", "depot.parcel_sent.v1"),
+)
