@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .amqp import AmqpPublisher
 from .consuming import ConsumerConnection, Delivery
-from .publishing import EmbeddedPublisher, Outgoing, Publisher, PublishBroken, Verdicts
+from .publishing import EmbeddedPublisher, Outgoing, PublishBroken, Publisher, Verdicts
 from .topology import Topology, connection_errors, declare, is_embedded, topology_of
 
 __all__ = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -105,7 +106,5 @@ class EmbeddedPublisher:
 
     def close(self) -> None:
         """Close the file."""
-        try:
+        with contextlib.suppress(sqlite3.Error, OSError):
             self._connection.release()
-        except (sqlite3.Error, OSError):
-            pass

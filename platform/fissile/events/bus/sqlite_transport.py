@@ -154,7 +154,7 @@ class Channel(virtual.Channel):
         if self.db.execute(_NEXT, (queue, now)).fetchone() is None:
             raise Empty
         taken = self.db.execute(
-            f"UPDATE message SET leased_until=?, owner=?, deliveries=deliveries+1 WHERE id=({_NEXT}) "  # noqa: S608
+            f"UPDATE message SET leased_until=?, owner=?, deliveries=deliveries+1 WHERE id=({_NEXT}) "
             "RETURNING id, payload, deliveries",
             (now + self._visibility, self._local.owner, queue, now),
         ).fetchall()
