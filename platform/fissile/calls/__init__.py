@@ -3,7 +3,7 @@
 May touch: the registry, tokens, the callee's statement limit. Never a neighbour's tables.
 """
 
-from .neighbour import CallInsideTransaction, Neighbour, neighbour
+from .asking import CallInsideTransaction, Neighbour, neighbour
 from .policy import CallPolicy
 
 __all__ = ["CallInsideTransaction", "CallPolicy", "Neighbour", "neighbour"]

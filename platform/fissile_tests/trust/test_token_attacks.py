@@ -136,7 +136,7 @@ def test_a_known_kid_does_not_help_another_key(attacked):
     refused(verify, forger.token(key=ECKey.generate_key("P-256")))
 
 
-@pytest.mark.parametrize("typ", ["JWT", "jwt", "rt+jwt", "id+jwt", "AT+JWT", "application/at+jwt", "", None, "at+jwt\n"])
+@pytest.mark.parametrize("typ", ["JWT", "jwt", "rt+jwt", "id+jwt", "AT+JWT", "application/at+jwt", "", None, "at+jwt "])
 def test_a_refresh_or_id_token_is_no_access_token(attacked, typ):
     forger, verify = attacked
 
@@ -244,7 +244,8 @@ def test_a_der_signature_is_refused(attacked):
         lambda t: t.split(".")[0] + ".." + t.split(".")[2], lambda t: f"{t}.{b64(b'tag')}.{b64(b'iv')}",
         lambda t: t.encode(), lambda t: None, lambda t: "", lambda t: 7, lambda t: "Bearer " + t,
         lambda t: t[:20] + "\u0430" + t[21:], lambda t: t[:20] + "\ud800" + t[21:], lambda t: t[:20] + "\0" + t[21:],
-        lambda t: t + "A" * 1_000_000, lambda t: "A" * 1_000_000, lambda t: "." * 1_000_000, lambda t: json.dumps({"t": t}),
+        lambda t: t + "A" * 1_000_000, lambda t: "A" * 1_000_000, lambda t: "." * 1_000_000,
+        lambda t: json.dumps({"t": t}),
     ],
 )  # fmt: skip
 def test_a_spoilt_token_is_refused(attacked, spoil):

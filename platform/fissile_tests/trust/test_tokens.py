@@ -80,7 +80,7 @@ def test_a_caller_must_be_named_where_no_single_service_is_at_home(house):
 
 
 def test_a_service_without_a_key_is_told_how_to_get_one():
-    with pytest.raises(BrokenContractError, match="manage.py keys ensure"):
+    with pytest.raises(BrokenContractError, match=r"manage\.py keys ensure"):
         mint_service("users", caller="payments")
 
 
@@ -134,7 +134,7 @@ def test_keys_of_another_house_are_strangers(house, tmp_path):
 def test_unconfigured_trust_says_what_to_call(monkeypatch):
     monkeypatch.setattr(configuration, "_configured", None)
 
-    with pytest.raises(BrokenContractError, match="trust.configure"):
+    with pytest.raises(BrokenContractError, match=r"trust\.configure"):
         verify_access("x")
 
 
