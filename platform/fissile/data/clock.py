@@ -22,7 +22,8 @@ class Clock(Func):
 
     def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
         """SQLite's clock, to the millisecond."""
-        return self.as_sql(compiler, connection, template=SQLITE_NOW.replace("%", "%%"), **extra)
+        # Formatted twice: as a template here, and as SQL with parameters by Django.
+        return self.as_sql(compiler, connection, template=SQLITE_NOW.replace("%", "%%%%"), **extra)
 
 
 def database_now(alias: str) -> datetime:
