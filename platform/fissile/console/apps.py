@@ -1,0 +1,12 @@
+"""Puts the operations site in the place of Django's default admin site; every context's admin.py is loaded."""
+
+from __future__ import annotations
+
+from django.contrib.admin.apps import AdminConfig
+
+
+class OperationsConfig(AdminConfig):
+    """Django's admin with our site."""
+
+    default = False
+    default_site = "fissile.console.operations.OperationsSite"
