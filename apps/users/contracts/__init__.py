@@ -1,0 +1,1 @@
+"""What neighbours may know of users. No Django."""
