@@ -45,5 +45,6 @@ services-stop:  ## stop them; their data stays in .run/services
 pins:  ## write requirements*.txt again from requirements*.in (needs uv)
 	@sh deploy/local/pins.sh
 
-clean: services-stop  ## remove .venv, .run and caches: the next `make run` starts from nothing
+clean:  ## remove .venv, .run and caches: the next `make run` starts from nothing
+	@if [ -x $(VENV) ]; then $(SERVICES) down --base $(SERVICES_BASE); fi
 	@rm -rf .venv .run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -49,6 +49,8 @@ def _stores(house: House) -> list[str]:
 def _operations(house: House, links: Sequence[str]) -> list[str]:
     desks = [f"http://127.0.0.1:{house.port(group)}/admin/" for group in house.groups]
     shown = [f"{desk:37}{link}" for desk, link in zip(desks, links, strict=False)] if links else desks
+    if not shown:
+        return []
     first, *rest = shown
     note = "   (link: once, development only)" if links else ""
     return [f"Operations {first}{note}", *(f"           {desk}" for desk in rest)]

@@ -18,6 +18,8 @@ from settings.contexts import CONTEXTS
 from .house import ROOT
 
 BIN = Path(sys.executable).parent
+# Of each complaint: one cause that breaks every check must not fill a screen for each.
+MOST_LINES = 40
 # What mypy holds to --strict, besides the library: the rooms that neighbours and rules stand on.
 STRICT_ROOMS = ("contracts", "domain.py", "domain", "ports.py", "ports", "context.py")
 
@@ -37,7 +39,7 @@ def questions(state: Path) -> list[tuple[str, list[str], dict[str, str]]]:
     asked = [
         ("mypy --strict", [str(BIN / "mypy"), *strict_paths()], local),
         ("ruff check", [str(BIN / "ruff"), "check", "--quiet"], {}),
-        ("import rules", [str(BIN / "lint-imports"), "--no-timing"], {}),
+        ("import rules", [str(BIN / "lint-imports"), "--no-logo"], {}),
         ("missing migrations", [*manage, "makemigrations", "--check", "--dry-run"], local),
     ]
     for role in ("all", *CONTEXTS):
@@ -73,7 +75,8 @@ def main() -> int:
             print(f"{'✘' if code else '✔'} {name:24} {seconds:5.1f} s", flush=True)
             if code:
                 failed.append(name)
-                print(output.rstrip() or f"  exit code {code}, nothing said", flush=True)
+                said = output.rstrip().splitlines()[-MOST_LINES:]
+                print("\n".join(said) or f"  exit code {code}, nothing said", flush=True)
     total = time.monotonic() - began
     print(f"check: {'failed: ' + ', '.join(failed) if failed else 'all good'} ({total:.0f} s)")
     return 1 if failed else 0
