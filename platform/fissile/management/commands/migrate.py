@@ -19,10 +19,21 @@ class Command(Migrate):
         super().add_arguments(parser)
         parser.set_defaults(database=None)
 
+    def get_check_kwargs(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Check every database that will be migrated."""
+        return {**super().get_check_kwargs(options), "databases": _aliases(options["database"])}
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Run Django's migrate once per alias."""
-        named = options.pop("database", None)
-        for alias in [named] if named else [alias for alias, row in settings.DATABASES.items() if row]:
+        for alias in _aliases(options.pop("database", None)):
             if options["verbosity"]:
                 self.stdout.write(self.style.MIGRATE_HEADING(f"Database {alias}"))
             super().handle(*args, database=alias, **options)
+
+
+def _aliases(named: str | None) -> list[str]:
+    if named:
+        return [named]
+    # Django fills an empty `default` with its dummy engine.
+    dummy = "django.db.backends.dummy"
+    return [alias for alias, row in settings.DATABASES.items() if row.get("ENGINE", dummy) != dummy]
