@@ -150,11 +150,12 @@ class _Session:
 
     def _publish(self, rows: tuple[core.Pending, ...]) -> list[core.RelayEvent]:
         batch = _Batch(self._context)
-        events: list[core.RelayEvent] = batch.dress(rows)
+        events: list[core.RelayEvent] = []
         lost: list[core.RelayEvent] = []
         try:
             if self._publisher is None:
                 self._publisher = bus.open_publisher(self._broker_url, self._context)
+            events += batch.dress(rows)
             verdicts = self._publisher.publish(batch.messages, deadline_seconds=PUBLISH_DEADLINE_SECONDS)
         except bus.PublishBroken as broken:
             self._warn(f"lost the broker: {broken}")
@@ -243,7 +244,7 @@ class _Batch:
         return bus.Outgoing(id=str(row.id), routing_key=row.type, body=encode_envelope(envelope))
 
     def judge(self, verdicts: bus.Verdicts) -> list[core.RelayEvent]:
-        """Turn the broker's verdicts into events, and end every span."""
+        """Turn the broker's verdicts into events, and end the spans of messages that left."""
         events: list[core.RelayEvent] = []
         for message in self.messages:
             reason = verdicts.refused.get(message.id, "")
@@ -254,6 +255,8 @@ class _Batch:
             elif reply := verdicts.returned.get(message.id):
                 reason = f"no consumer is bound to exchange {self._context} ({reply})"
                 events.append(core.Returned(message.id, reason))
+                # Not ended, so not kept: it is tried every two seconds until somebody is bound.
+                continue
             else:
                 reason = "no verdict: the connection was lost"
             span = self._spans[message.id]

@@ -1,0 +1,59 @@
+"""The Celery application of every worker: tasks of the installed contexts, relays and consumers as steps."""
+
+import os
+from importlib import import_module
+from importlib.util import find_spec
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.local")
+
+from celery import Celery
+
+# Registers `sqlitebus` with kombu before Celery reads the broker's address.
+from fissile.events.bus import is_embedded
+from fissile.events.worker import add_steps
+
+from .contexts import CONTEXTS
+from .environment import env
+
+_embedded = is_embedded(env.broker_url)
+
+app = Celery("shop", broker=env.broker_url)
+app.conf.update(
+    # Nothing but JSON is read or written: pickle is code (T39).
+    accept_content=["json"],
+    task_serializer="json",
+    result_serializer="json",
+    task_ignore_result=True,
+    # Celery's defaults acknowledge before the work and lose it in a crash (T16).
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    task_acks_on_failure_or_timeout=False,
+    worker_prefetch_multiplier=1,
+    # A role of its own queue: a worker must not be handed tasks of contexts it does not have.
+    task_default_queue=f"{env.role.replace(',', '-')}.tasks",
+    # No inspection or control over the broker: whoever can publish there could stop workers.
+    worker_enable_remote_control=False,
+    worker_hijack_root_logger=False,
+    worker_send_task_events=False,
+    # The relay reconnects for ever; Celery's own consumer must not end the process sooner.
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_transport_options={"polling_interval": 0.5} if _embedded else {"confirm_publish": True},
+    # In memory: schedules are code, and each run is safe to repeat.
+    beat_scheduler="celery.beat:Scheduler",
+    timezone="UTC",
+)
+
+# `tasks.py` of a context may say PERIODIC = {"name": {"task": …, "schedule": seconds}}.
+_tasks = [module for name in env.contexts if find_spec(module := f"{CONTEXTS[name]['package']}.tasks")]
+app.conf.include = _tasks
+
+
+@app.on_after_finalize.connect
+def _schedule(sender, **_):
+    """Collect the periodic tasks, once Django is set up."""
+    for module in _tasks:
+        sender.conf.beat_schedule.update(getattr(import_module(module), "PERIODIC", {}))
+
+
+add_steps(app)
