@@ -23,7 +23,7 @@ from typing import Any
 from . import banner
 from .children import Child, children_of
 from .ends_with_parent import end_with_parent
-from .house import ROOT, STOP_ORDER, TOPOLOGIES, House, ServicesMissing
+from .house import HOST, ROOT, STOP_ORDER, TOPOLOGIES, Group, House, ServicesMissing
 from .ports import busy_sentence
 from .readable import LEVELS, Painter, parsed, severity, wants_colour
 
@@ -107,11 +107,10 @@ class Supervisor:
     def _prepare(self) -> None:
         """Run `manage.py prepare` for every role, at the same time, with the terminal's patience."""
         self._say("preparing keys, databases and first rows")
-        words = [self._house.python, "manage.py", "prepare", "--json", *([] if self._quiet else ["--devlogin"])]
         parent = os.getpid()
         running = [
             subprocess.Popen(
-                words,
+                self._prepare_command(group),
                 cwd=ROOT,
                 env=os.environ | self._house.management(group),
                 stdin=subprocess.DEVNULL,
@@ -127,6 +126,10 @@ class Supervisor:
         ]
         self._facts["events"] = sum(result["events"] for result in results)
         self._facts["links"] = [result["devlogin"] for result in results if result["devlogin"]]
+
+    def _prepare_command(self, group: Group) -> list[str]:
+        words = [self._house.python, "manage.py", "prepare", "--json"]
+        return words if self._quiet else [*words, "--devlogin", f"http://{HOST}:{self._house.port(group)}"]
 
     def _prepared(self, running: subprocess.Popen[bytes], role: str) -> dict[str, Any]:
         while True:

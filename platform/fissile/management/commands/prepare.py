@@ -16,6 +16,8 @@ from django.db.migrations.executor import MigrationExecutor
 
 from fissile.contexts import registry
 
+_DUMMY = "django.db.backends.dummy"
+
 
 class Command(BaseCommand):
     """One process for keys, migrate and seed: Django is loaded once, and a second run takes a moment."""
@@ -27,7 +29,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Let the supervisor read the result."""
         parser.add_argument("--json", action="store_true", help="print the result as one line of JSON")
-        parser.add_argument("--devlogin", action="store_true", help="also make a one-use development login link")
+        parser.add_argument("--devlogin", metavar="URL", help="also make a one-use login link for the console there")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do what is not done yet, and say what that was."""
@@ -41,7 +43,7 @@ class Command(BaseCommand):
             "contexts": [context.name for context in installed],
             "events": sum(len(context.publishes) for context in installed),
             "migrated": migrated,
-            "devlogin": _login_link() if options["devlogin"] else None,
+            "devlogin": _login_link(options["devlogin"]) if options["devlogin"] else None,
         }
         if options["json"]:
             self.stdout.write(json.dumps(result))
@@ -60,7 +62,8 @@ class _Nowhere:
 
 
 def _aliases() -> list[str]:
-    return [alias for alias, row in settings.DATABASES.items() if row]
+    # Django fills an empty `default` with its dummy engine.
+    return [alias for alias, row in settings.DATABASES.items() if row.get("ENGINE", _DUMMY) != _DUMMY]
 
 
 def _is_behind(alias: str) -> bool:
@@ -68,13 +71,13 @@ def _is_behind(alias: str) -> bool:
     return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
-def _login_link() -> str | None:
+def _login_link(base_url: str) -> str | None:
     """Return the operators' one-use link where the console offers one."""
     if "devlogin" not in get_commands():
         return None
     caught = _Caught()
     try:
-        call_command("devlogin", stdout=caught)
+        call_command("devlogin", base_url=base_url, stdout=caught, stderr=_Nowhere())
     except CommandError:
         return None  # not on a loopback address, or without DEBUG: then there is no link
     return next((word for word in caught.text.split() if word.startswith("http")), None)
