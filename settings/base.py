@@ -1,6 +1,7 @@
 """Settings that hold in every role; the environment decides the rest."""
 
 from importlib import import_module
+from typing import Any
 
 import environ
 
@@ -13,7 +14,7 @@ DEBUG = env.debug
 SECRET_KEY = env.secret_key
 ALLOWED_HOSTS = list(env.allowed_hosts)
 
-FISSILE = {
+FISSILE: dict[str, Any] = {
     "role": env.role,
     "contexts": env.contexts,
     "packages": {name: row["package"] for name, row in CONTEXTS.items()},
@@ -76,9 +77,9 @@ TEMPLATES = [
 ]
 
 
-def database(url):
+def database(url: str) -> dict[str, Any]:
     """Return Django's settings for one alias: SQLite in WAL with IMMEDIATE writes, or PostgreSQL."""
-    settings = environ.Env.db_url_config(url)
+    settings: dict[str, Any] = dict(environ.Env.db_url_config(url))
     # Without this the empty default makes Django call the aliases a circle.
     settings["TEST"] = {"DEPENDENCIES": []}
     if settings["ENGINE"].endswith("sqlite3"):
@@ -102,7 +103,7 @@ def database(url):
 
 
 # An empty default makes a forgotten alias loud: it raises ImproperlyConfigured.
-DATABASES = {"default": {}, **{alias: database(url) for alias, url in env.database_urls.items()}}
+DATABASES: dict[str, dict[str, Any]] = {"default": {}, **{alias: database(url) for alias, url in env.database_urls.items()}}
 DATABASE_ROUTERS = ["fissile.data.ownership.ContextRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -54,7 +54,7 @@ def _secret_key(reader: Reader, keys_dir: Path, role: str) -> str:
 
 
 def _database_urls(reader: Reader, state: Path, tier: str, contexts: tuple[str, ...], role: str) -> dict[str, str]:
-    urls = {}
+    urls: dict[str, str] = {}
     if role == GATEWAY:
         return urls
     for alias in (*contexts, "operations"):

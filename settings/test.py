@@ -8,7 +8,8 @@ import tempfile
 from pathlib import Path
 
 from .base import *  # noqa: F403
-from .base import DATABASES, FISSILE, INSTALLED_APPS, database, env
+from .base import DATABASES, FISSILE, INSTALLED_APPS, database
+from .environment import env
 
 _scratch = Path(tempfile.mkdtemp(prefix="fissile-test-"))
 

@@ -6,6 +6,8 @@ admin) live with the operators, in `operations`.
 
 from __future__ import annotations
 
+import re
+from functools import cache
 from typing import Any
 
 from django.db import models
@@ -70,11 +72,16 @@ class QueryOnForeignTable:
 
     def __call__(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         """Run the statement unless it names a foreign table."""
-        text = sql.lower()
-        for name in registry.names():
-            if name != self.alias and f'"{name}_' in text:
-                raise ForeignTable(
-                    f"A statement on {self.alias}'s database names a table of {name}. "
-                    f"Ask {name} through a port, or keep a local copy fed by its events."
-                )
+        # Values are parameters and never in the text, so a name in it is a name.
+        if (found := _foreign_tables(self.alias).search(sql)) is not None:
+            raise ForeignTable(
+                f"A statement on {self.alias}'s database names a table of {found[1].lower()}. "
+                f"Ask {found[1].lower()} through a port, or keep a local copy fed by its events."
+            )
         return execute(sql, params, many, context)
+
+
+@cache
+def _foreign_tables(alias: str) -> re.Pattern[str]:
+    others = "|".join(re.escape(name) for name in registry.names() if name != alias)
+    return re.compile(rf"\b(?:from|join|into|update|table|only)\s+[\"`]?({others})_", re.IGNORECASE)

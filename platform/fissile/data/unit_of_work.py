@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from django.apps import apps
@@ -43,7 +42,8 @@ class UnitOfWork:
         self._open = True
         self._recorded = False
         self._now: datetime | None = None
-        self._outbox = apps.get_app_config(context).get_model(f"{context}outbox")
+        # By name: the outbox is a row of the floor above.
+        self._outbox: Any = apps.get_app_config(context).get_model(f"{context}outbox")
 
     @property
     def now(self) -> datetime:
@@ -68,8 +68,11 @@ class UnitOfWork:
             row._recording = False
         if not self._recorded:
             self._recorded = True
-            for wake in after_commit:
-                transaction.on_commit(partial(wake, self.context), using=self.context, robust=True)
+            transaction.on_commit(self._wake, using=self.context, robust=True)
+
+    def _wake(self) -> None:
+        for wake in after_commit:
+            wake(self.context)
 
     def _ensure_ours(self, row: AggregateRow, event: Event) -> None:
         if not self._open:
