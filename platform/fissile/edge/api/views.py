@@ -33,6 +33,8 @@ class ApiView(APIView):
     """A public address. Each handler is an `@operation`; `public = True` opens it to anybody."""
 
     public: ClassVar[bool] = False
+    # Answers are somebody's own unless a view says otherwise; errors are never kept.
+    cache_control: ClassVar[str] = "no-store"
     # No OPTIONS: there is nothing to say that the document does not.
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
 
@@ -69,6 +71,12 @@ class ApiView(APIView):
         super().initial(request, *args, **kwargs)
         self.query = self._read_query(request)
         self._carrying.enter_context(carry.using(principal=request.user))
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Say who may keep the answer."""
+        final = super().finalize_response(request, response, *args, **kwargs)
+        final.headers.setdefault("Cache-Control", self.cache_control if final.status_code < 400 else "no-store")
+        return final
 
     def payload(self) -> dict[str, Any]:
         """Return the body, validated by the operation's request serializer."""
