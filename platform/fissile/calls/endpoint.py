@@ -52,7 +52,12 @@ def _bearer(headers: dict[str, str]) -> str | None:
 
 
 def _response(reply: codec.Reply, more: dict[str, str] | None = None) -> HttpResponse:
-    headers = {**reply.headers, **(more or {}), "Cache-Control": "no-store"}
+    headers = {
+        **reply.headers,
+        **(more or {}),
+        "Cache-Control": "no-store",
+        "Content-Length": str(len(reply.body)),
+    }
     return HttpResponse(reply.body, status=reply.status, content_type=reply.content_type, headers=headers)
 
 

@@ -90,6 +90,10 @@ def _address(context: str, function: str) -> str:
 
 
 def _read(answer: urllib3.BaseHTTPResponse, context: str, function: str, deadline: float) -> Reply:
+    if "content-length" not in answer.headers and answer.headers.get("transfer-encoding") != "chunked":
+        answer.close()
+        # http.client takes headers that were cut off for whole ones; without a length nothing would tell.
+        raise UncertainError(f"{context} answered {function} without a length; the answer may be cut off.")
     body = bytearray()
     try:
         # One network read a turn: a neighbour that drips cannot outlive the deadline by dripping.

@@ -8,6 +8,7 @@ import pytest
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.core.wsgi import get_wsgi_application
 from django.test import override_settings
+
 from fissile.calls import asking, far, serving
 from fissile.contexts import Registry
 from fissile.trust import authorisation, configuration, keys

@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
-from fissile import carry
-from fissile.calls import CallPolicy, neighbour
-from fissile.errors import BrokenContractError, Refusal, UncertainError, UnreachableError
-from fissile.trust import NotAllowed
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from fissile import carry
+from fissile.calls import CallPolicy, neighbour
+from fissile.errors import BrokenContractError, Refusal, UncertainError, UnreachableError
+from fissile.trust import NotAllowed
 from fissile_tests.calls.callee import facade, types
 
 ACCOUNT = UUID("019a0000-0000-7000-8000-000000000001")

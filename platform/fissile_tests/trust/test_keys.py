@@ -77,7 +77,8 @@ def public_entry(keys_dir):
     "change",
     [
         {"d": "AAAA"}, {"kid": "users"}, {"kid": None}, {"crv": "P-384"}, {"crv": "secp256k1"},
-        {"kty": "oct", "k": "AA"}, {"use": "enc"}, {"alg": "HS256"}, {"x": "AAAA"}, {"x": "A" * 43}, {"x5c": ["MII"]}, {"x": 7},
+        {"kty": "oct", "k": "AA"}, {"use": "enc"}, {"alg": "HS256"}, {"x": "AAAA"}, {"x": "A" * 43},
+        {"x5c": ["MII"]}, {"x": 7},
     ],
 )  # fmt: skip
 def test_a_published_set_with_one_bad_key_is_refused_whole(keys_dir, change):

@@ -9,9 +9,10 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db import OperationalError
+from opentelemetry import trace
+
 from fissile import carry
 from fissile.errors import BrokenContractError, Refusal, UncertainError, UnreachableError
-from opentelemetry import trace
 
 from . import types
 
