@@ -103,7 +103,10 @@ def database(url: str) -> dict[str, Any]:
 
 
 # An empty default makes a forgotten alias loud: it raises ImproperlyConfigured.
-DATABASES: dict[str, dict[str, Any]] = {"default": {}, **{alias: database(url) for alias, url in env.database_urls.items()}}
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": {},
+    **{alias: database(url) for alias, url in env.database_urls.items()},
+}
 DATABASE_ROUTERS = ["fissile.data.ownership.ContextRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
