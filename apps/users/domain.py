@@ -55,7 +55,7 @@ class Session:
     access_token: str
     refresh_token: str
     expires_in: int
-    token_type: str = "Bearer"
+    token_type: str = "Bearer"  # noqa: S105
 
 
 def folded(email: str) -> str:

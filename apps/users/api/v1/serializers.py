@@ -7,9 +7,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from apps.users import domain
 from fissile.edge.api.fields import VERBATIM, Identifier, Moment, Money, StrictSerializer, Text, Whole, money
-
-from ... import domain
 
 
 def _email(**options: Any) -> Text:

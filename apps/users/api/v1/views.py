@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.users import queries, usecases
+from apps.users.contracts.errors import EmailTaken, PasswordTooWeak, RefreshRefused, UnknownUser, WrongCredentials
 from fissile.edge.api.operations import operation
 from fissile.edge.api.views import ApiView, shown
 
-from ... import queries, usecases
-from ...contracts.errors import EmailTaken, PasswordTooWeak, RefreshRefused, UnknownUser, WrongCredentials
 from . import serializers
 
 
@@ -79,7 +77,7 @@ class Me(ApiView):
     )
     def get(self, request: Request) -> Response:
         """The customer is the access token's subject."""
-        return Response(shown(serializers.User, queries.get_customer(_asking(request))))
+        return Response(shown(serializers.User, queries.get_customer(self.user_id)))
 
     @operation(
         "users_rename",
@@ -91,7 +89,7 @@ class Me(ApiView):
     def patch(self, request: Request) -> Response:
         """A member that is left out stays as it is."""
         name = self.payload().get("name")
-        customer = queries.get_customer(_asking(request)) if name is None else usecases.rename(_asking(request), name)
+        customer = queries.get_customer(self.user_id) if name is None else usecases.rename(self.user_id, name)
         return Response(shown(serializers.User, customer))
 
 
@@ -106,7 +104,3 @@ class Keys(ApiView):
     def get(self, request: Request) -> Response:
         """RFC 7517; one key set for the house."""
         return Response(queries.published_keys())
-
-
-def _asking(request: Request) -> UUID:
-    return UUID(request.user.subject)

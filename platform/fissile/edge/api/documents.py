@@ -59,7 +59,8 @@ def remember(context: str, patterns: Patterns) -> None:
 @lru_cache(maxsize=32)
 def document_of(context: str) -> dict[str, Any]:
     """Return the OpenAPI document of an installed context; made once, it cannot change while the process runs."""
-    document: dict[str, Any] = SchemaGenerator(patterns=_patterns[context]).get_schema(request=None, public=True)
+    generator: Any = SchemaGenerator(patterns=_patterns[context])  # type: ignore[no-untyped-call]
+    document: dict[str, Any] = generator.get_schema(request=None, public=True)
     document["info"] = {"title": f"Fissile: {context}", "version": document["info"]["version"]}
     document["servers"] = [{"url": "/"}]
     return document

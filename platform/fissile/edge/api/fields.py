@@ -126,9 +126,8 @@ class StrictSerializer(serializers.Serializer):  # type: ignore[type-arg]
         strangers = [] if not isinstance(data, dict) else [name for name in data if name not in self._writable()]
         if not strangers:
             return super().to_internal_value(data)
-        complaints: dict[str, Any] = {
-            str(name): [serializers.ErrorDetail(self.error_messages["unknown"], code="unknown")] for name in strangers
-        }
+        unknown = serializers.ErrorDetail(str(self.error_messages["unknown"]), code="unknown")
+        complaints: dict[str, Any] = {str(name): [unknown] for name in strangers}
         try:
             super().to_internal_value({name: value for name, value in data.items() if name not in complaints})
         except serializers.ValidationError as others:

@@ -15,7 +15,7 @@ def errors_in(detail: Any, member: str = "pointer") -> list[dict[str, str]]:
 
     With `member="parameter"` the place is a query parameter's name instead.
     """
-    found = []
+    found: list[dict[str, str]] = []
     for path, error in _walk(detail, ()):
         if len(found) == MOST_ERRORS:
             break

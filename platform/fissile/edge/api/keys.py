@@ -33,7 +33,7 @@ def idempotency_key(request: Request) -> str:
     return str(given).strip('"')
 
 
-def claim_of(request: Request, body: Any = None) -> Claim:
+def claim_of(request: Request, *, principal: str, body: Any = None) -> Claim:
     """Return the claim of a request: who, which route, which key, and a print of `body` as it was sent.
 
     The print covers the path's values too: one key on two orders' cancellation is
@@ -43,7 +43,7 @@ def claim_of(request: Request, body: Any = None) -> Claim:
     route = f"/{match.route}" if match else request.path
     values = {name: str(value) for name, value in (match.kwargs if match else {}).items()}
     return Claim(
-        principal=str(request.user.subject),
+        principal=principal,
         method=str(request.method),
         route=route,
         key=idempotency_key(request),

@@ -48,7 +48,7 @@ class AutoSchema(SpectacularSchema):
         """Return the declared summary."""
         return self._operation().summary
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]
         """Return the handler's docstring: what a client must know beyond the summary."""
         return inspect.getdoc(getattr(self.view, self.method.lower())) or ""
 
@@ -67,7 +67,7 @@ class AutoSchema(SpectacularSchema):
             (str(status), _JSON): OpenApiResponse(shape, description="Done.")
             for status, shape in operation.responses.items()
         }
-        for status, codes in operation.problems(public=self.view.public).items():
+        for status, codes in operation.problems(public=getattr(self.view, "public", False)).items():
             shapes[str(status), PROBLEM_TYPE] = OpenApiResponse(_PROBLEM, description=describe(status, codes))
         return shapes
 
@@ -98,7 +98,7 @@ class AutoSchema(SpectacularSchema):
         return False
 
     def _get_request_body(self, direction: Any = "request") -> Any:
-        body = super()._get_request_body(direction)
+        body: Any = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
         if body is not None:
             # An absent body is refused even where every member is optional.
             body["required"] = True
@@ -106,11 +106,12 @@ class AutoSchema(SpectacularSchema):
 
     def _map_serializer_field(self, field: Any, direction: Any, bypass_extensions: bool = False) -> Any:
         if hasattr(field, "json_schema"):
-            return append_meta(field.json_schema(), self._get_serializer_field_meta(field, direction))
-        return super()._map_serializer_field(field, direction, bypass_extensions)
+            meta = self._get_serializer_field_meta(field, direction)  # type: ignore[no-untyped-call]
+            return append_meta(field.json_schema(), meta)
+        return super()._map_serializer_field(field, direction, bypass_extensions)  # type: ignore[no-untyped-call]
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
-        schema = super()._map_basic_serializer(serializer, direction)
+        schema: Any = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
         if direction == "request" and isinstance(serializer, StrictSerializer):
             schema["additionalProperties"] = False
         return schema

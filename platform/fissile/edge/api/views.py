@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.http import HttpRequest
 from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.permissions import AllowAny, BasePermission
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -21,6 +22,7 @@ from fissile import carry
 from fissile.data.commands import Answer, Claim
 from fissile.errors import BrokenContractError
 from fissile.messages import PROBLEM_TYPE
+from fissile.trust.tokens import NotAuthenticated
 
 from .invalid import errors_in
 from .keys import claim_of
@@ -42,7 +44,7 @@ class ApiView(APIView):
         """A public view looks at no token: a stale one must not close an open door."""
         return [] if self.public else super().get_authenticators()
 
-    def get_permissions(self) -> list[BasePermission]:
+    def get_permissions(self) -> list[Any]:
         """Deny first; open only what says so."""
         return [AllowAny()] if self.public else list(super().get_permissions())
 
@@ -52,7 +54,7 @@ class ApiView(APIView):
         return StrictRequest(
             request,
             parsers=plain.parsers,
-            authenticators=plain.authenticators,
+            authenticators=self.get_authenticators(),
             negotiator=plain.negotiator,
             parser_context=plain.parser_context,
         )
@@ -87,7 +89,17 @@ class ApiView(APIView):
 
     def claim(self) -> Claim:
         """Return the claim of this request's Idempotency-Key; raise IdempotencyKeyRequired or …Invalid."""
-        return claim_of(self.request, self.request.data if self.operation.request else None)
+        body = self.request.data if self.operation.request else None
+        return claim_of(self.request, principal=str(self.user_id), body=body)
+
+    @property
+    def user_id(self) -> UUID:
+        """The customer who asks; raise NotAuthenticated."""
+        principal: Any = self.request.user
+        try:
+            return UUID(principal.subject)
+        except (TypeError, ValueError) as nobody:
+            raise NotAuthenticated from nobody
 
     def _read_query(self, request: Request) -> dict[str, Any]:
         sent: dict[str, Any] = {}
