@@ -1,6 +1,7 @@
 """Settings that hold in every role; the environment decides the rest."""
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import environ
@@ -83,6 +84,7 @@ def database(url: str) -> dict[str, Any]:
     # Without this the empty default makes Django call the aliases a circle.
     settings["TEST"] = {"DEPENDENCIES": []}
     if settings["ENGINE"].endswith("sqlite3"):
+        Path(settings["NAME"]).parent.mkdir(parents=True, exist_ok=True)
         # A deferred transaction that upgrades to a write fails at once with
         # "database is locked"; IMMEDIATE waits its turn for up to `timeout` seconds.
         settings["OPTIONS"] = {
