@@ -51,9 +51,9 @@ def _up_from_binaries(instance: Instance) -> None:
     if broker is None or binaries is None:
         raise ServicesError("The servers were installed and are still not found. Fix: see deploy/local/services")
     # The broker takes 6 s and PostgreSQL 1 s: the first starts while the second is made.
-    rabbitmq.begin(instance, broker)
+    starting = rabbitmq.begin(instance, broker)
     postgres.up(instance, binaries)
-    rabbitmq.wait(instance)
+    rabbitmq.wait(instance, starting)
 
 
 def _missing() -> list[str]:

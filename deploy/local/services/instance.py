@@ -121,8 +121,11 @@ def is_listening(port: int) -> bool:
 def is_alive(pid_file: Path) -> bool:
     """Return whether the process named in a server's pid file runs and is that server, not a later owner of the id."""
     pid = pid_of(pid_file)
-    if pid is None:
-        return False
+    return pid is not None and runs_from(pid, pid_file.parent)
+
+
+def runs_from(pid: int, folder: Path) -> bool:
+    """Return whether a process lives and carries this folder in its command line, as both servers do."""
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
     except OSError:
@@ -130,8 +133,7 @@ def is_alive(pid_file: Path) -> bool:
             ["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
         )
         command = asked.stdout
-    # Both servers carry their folder in their command line.
-    return str(pid_file.parent) in command
+    return str(folder) in command
 
 
 def pid_of(pid_file: Path) -> int | None:
@@ -147,11 +149,12 @@ def wait_until(what: str, done: Callable[[], bool], seconds: float, log: Path | 
     end = time.monotonic() + seconds
     while not done():
         if time.monotonic() > end:
-            raise ServicesError(f"{what} did not happen within {seconds:.0f} s.{_tail(log)}")
+            raise ServicesError(f"{what} did not happen within {seconds:.0f} s.{tail(log)}")
         time.sleep(0.05)
 
 
-def _tail(log: Path | None) -> str:
+def tail(log: Path | None) -> str:
+    """Return the end of a log for an error message."""
     if log is None or not log.exists():
         return ""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-8:]

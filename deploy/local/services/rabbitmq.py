@@ -22,6 +22,8 @@ from .instance import (
     is_listening,
     own,
     pid_of,
+    runs_from,
+    tail,
     wait_until,
     write_private,
 )
@@ -42,12 +44,12 @@ def find_binary() -> Path | None:
     return found[-1] if found else None
 
 
-def begin(instance: Instance, binary: Path) -> bool:
-    """Start the server without waiting (it takes 6 s); return False when it runs already."""
+def begin(instance: Instance, binary: Path) -> subprocess.Popen[bytes] | None:
+    """Start the server without waiting (it takes 6 s); return None when it runs already."""
     home = instance.folder / "rabbitmq"
     if is_running(instance):
-        return False
-    for port in (instance.amqp_port, instance.management_port):
+        return None
+    for port in (instance.amqp_port, instance.management_port, instance.distribution_port):
         if is_listening(port):
             raise ServicesError(
                 f"Port {port} is taken by something that is not this checkout's RabbitMQ."
@@ -57,7 +59,7 @@ def begin(instance: Instance, binary: Path) -> bool:
     _configure(instance, home)
     own(USER, home)
     with (home / "out").open("ab") as out:
-        subprocess.Popen(
+        return subprocess.Popen(
             as_server(USER, home, [str(binary)], _environment(instance, home)),
             cwd="/",
             stdin=subprocess.DEVNULL,
@@ -65,27 +67,29 @@ def begin(instance: Instance, binary: Path) -> bool:
             stderr=out,
             start_new_session=True,
         )
-    return True
 
 
-def wait(instance: Instance) -> None:
+def wait(instance: Instance, starting: subprocess.Popen[bytes] | None) -> None:
     """Wait until the broker and its management API answer; the broker's port opens first."""
     home = instance.folder / "rabbitmq"
-    wait_until(
-        f"RabbitMQ's answer on port {instance.amqp_port}",
-        lambda: is_listening(instance.amqp_port) and broker_answers(instance),
-        seconds=90,
-        log=home / "out",
-    )
+
+    def is_settled() -> bool:
+        has_died = starting is not None and starting.poll() is not None
+        return has_died or (is_listening(instance.amqp_port) and broker_answers(instance))
+
+    wait_until(f"RabbitMQ's answer on port {instance.amqp_port}", is_settled, seconds=90, log=home / "out")
+    if not broker_answers(instance):
+        raise ServicesError(f"RabbitMQ ended at once.{tail(home / 'out')}")
 
 
 def down(instance: Instance) -> None:
     """Stop the server and its port mapper; nothing to do when they do not run."""
-    pid_file = instance.folder / "rabbitmq" / "pid"
-    pid = pid_of(pid_file)
-    if pid and is_alive(pid_file):
+    home = instance.folder / "rabbitmq"
+    pid = pid_of(home / "pid")
+    if pid and runs_from(pid, home):
         os.kill(pid, signal.SIGTERM)
-        wait_until("RabbitMQ's stop", lambda: not is_alive(pid_file), seconds=60)
+        # It takes its pid file away first and its ports last.
+        wait_until("RabbitMQ's stop", lambda: not runs_from(pid, home), seconds=60)
     epmd = shutil.which("epmd") or "/usr/bin/epmd"
     if is_listening(instance.epmd_port) and Path(epmd).exists():
         subprocess.run(
