@@ -111,6 +111,10 @@ class _Carried:
 def _redacted(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     # Django adds its request object, whose text shows the query: one-time tokens, search words.
     line.pop("request", None)
+    if line.get("_from_structlog") is False:
+        # Left on the record by another handler's formatter: the event once more.
+        line.pop("message", None)
+        line.pop("asctime", None)
     for name, value in line.items():
         if name.startswith("_"):
             continue
