@@ -65,7 +65,7 @@ class _MessageAdmin(ReadOnlyAdmin):
 class OutboxAdmin(_MessageAdmin):
     """Events of a context: the log that everything else is fed from."""
 
-    list_display = ("seq", "type", "aggregate", "version", "state", "recorded_at", "sent_at", "attempts", "reason")
+    list_display = ("seq", "state", "type", "aggregate", "version", "recorded_at", "sent_at", "attempts", "reason")
     list_filter = (OutboxStateFilter, "type")
     search_fields = ("=aggregate", "=id")
     search_help_text = "an aggregate (order/<id>) or a message id"
@@ -85,7 +85,7 @@ class OutboxAdmin(_MessageAdmin):
 class InboxAdmin(_MessageAdmin):
     """Messages as this context's consumers know them; the parked ones are its dead letters."""
 
-    list_display = ("id", "consumer", "type", "aggregate", "version", "state", "received_at", "attempts", "reason")
+    list_display = ("id", "state", "consumer", "type", "aggregate", "version", "reason", "received_at", "attempts")
     list_filter = ("state", "consumer", "type")
     search_fields = ("=aggregate", "=message_id")
     search_help_text = "an aggregate (order/<id>) or a message id"
