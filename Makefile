@@ -1,9 +1,8 @@
-# The house's commands. Variables: TIER=embedded|real BASE_PORT=3000 STATE_DIR=.run PYTHON=python3 CI=true
+# The house's commands. Variables: TIER=embedded|real BASE_PORT=3000 STATE_DIR=.run PYTHON=python3 SERVICES_BASE=25400 CI=true
 PYTHON ?= python3
 TIER ?= embedded
 BASE_PORT ?= 3000
 STATE_DIR ?= .run
-SERVICES_BASE ?= 25400
 VENV := .venv/bin/python
 BOOTSTRAP := $(PYTHON) deploy/local/bootstrap.py
 SERVICES := $(VENV) -m deploy.local.services
@@ -18,12 +17,12 @@ help:  ## show this
 
 run:  ## the shop as one web process and one worker (TIER=real: on PostgreSQL and RabbitMQ)
 	@$(BOOTSTRAP) run
-	@if [ "$(TIER)" = real ]; then $(SERVICES) up --base $(SERVICES_BASE); fi
+	@if [ "$(TIER)" = real ]; then $(SERVICES) up $(if $(SERVICES_BASE),--base $(SERVICES_BASE)); fi
 	@$(SUPERVISE) --topology monolith
 
 split:  ## the same shop, a web process and a worker per context
 	@$(BOOTSTRAP) run
-	@if [ "$(TIER)" = real ]; then $(SERVICES) up --base $(SERVICES_BASE); fi
+	@if [ "$(TIER)" = real ]; then $(SERVICES) up $(if $(SERVICES_BASE),--base $(SERVICES_BASE)); fi
 	@$(SUPERVISE) --topology split
 
 test:  ## every test on both tiers, from nothing
@@ -36,15 +35,15 @@ check:  ## lint, types, import rules, Django's checks
 
 services:  ## start the private PostgreSQL and RabbitMQ of the real tier
 	@$(BOOTSTRAP) run
-	@$(SERVICES) up --base $(SERVICES_BASE)
+	@$(SERVICES) up $(if $(SERVICES_BASE),--base $(SERVICES_BASE))
 
 services-stop:  ## stop them; their data stays in .run/services
 	@$(BOOTSTRAP) run
-	@$(SERVICES) down --base $(SERVICES_BASE)
+	@$(SERVICES) down
 
 pins:  ## write requirements*.txt again from requirements*.in (needs uv)
 	@sh deploy/local/pins.sh
 
 clean:  ## remove .venv, .run and caches: the next `make run` starts from nothing
-	@if [ -x $(VENV) ]; then $(SERVICES) down --base $(SERVICES_BASE); fi
+	@if [ -x $(VENV) ]; then $(SERVICES) down; fi
 	@rm -rf .venv .run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

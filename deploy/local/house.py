@@ -7,6 +7,7 @@ test kit both read it.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,8 @@ from settings.contexts import CONTEXTS, GATEWAY_PORT, MONOLITH_PORT
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOST = "127.0.0.1"
-SERVICES_DIR = ROOT / ".run" / "services"
+# `make test` gives the tests an instance of their own, so that a running shop's data is no part of them.
+SERVICES_DIR = Path(os.environ.get("SERVICES_DIR") or ROOT / ".run" / "services")
 Tier = Literal["embedded", "real"]
 Kind = Literal["gateway", "web", "worker"]
 # A stop goes through the kinds in this order: no new work, then no requests, then the relay may drain.

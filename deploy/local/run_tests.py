@@ -80,8 +80,8 @@ def run_phases(report: Report, stores: dict[str, str] | None) -> None:
         rooms = [room for room in ROOMS if Path(ROOT, room).exists()]
         report.run("2 rooms, contexts (PostgreSQL, RabbitMQ)", [*rooms, "-m", "not house"], real)
     houses = "house" if stores else "house and not real"
-    tiers = {"SERVICES_DIR": str(SERVICES_DIR)} if stores else {}
-    report.run(f"3 houses ({'both tiers' if stores else 'embedded'})", ["-m", houses], tiers)
+    where = {"SERVICES_DIR": str(SERVICES_DIR)}
+    report.run(f"3 houses ({'both tiers' if stores else 'embedded'})", ["-m", houses], where)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,11 @@ import sys
 import time
 from pathlib import Path
 
-from deploy.local.house import real_stores
+from deploy.local.house import SERVICES_DIR, real_stores
 from settings.contexts import CONTEXTS
 
 from . import databases, docker, install, postgres, rabbitmq
-from .instance import DEFAULT_BASE, Instance, ServicesError, is_listening
+from .instance import DEFAULT_BASE, Instance, ServicesError, base_of, is_listening
 
 UNAVAILABLE = 3
 HOST_PORT = "127.0.0.1:{}"
@@ -97,8 +97,10 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="services", description=__doc__)
     parser.add_argument("command", choices=["up", "down", "status", "env", "reserve", "release"])
     parser.add_argument("name", nargs="?", default="", help="of a set of stores (reserve, release, env)")
-    parser.add_argument("--dir", type=Path, default=Path(".run/services"))
-    parser.add_argument("--base", type=int, default=DEFAULT_BASE, help="ports are this + 32, 69, 72, 73, 75")
+    parser.add_argument("--dir", type=Path, default=SERVICES_DIR)
+    parser.add_argument(
+        "--base", type=int, help=f"ports are this + 32, 69, 72, 73, 75 (else as before, or {DEFAULT_BASE})"
+    )
     parser.add_argument("--for-tests", action="store_true", help="roles may create databases")
     parser.add_argument("--durable", action=argparse.BooleanOptionalAction, default=True, help="fsync on")
     parser.add_argument(
@@ -111,8 +113,9 @@ def main() -> int:
     """Run one command; print errors as one paragraph."""
     asked = _arguments()
     folder = asked.dir.resolve()
-    instance = Instance(folder=folder, base=asked.base, for_tests=asked.for_tests, durable=asked.durable)
     try:
+        base = base_of(folder, asked.base)
+        instance = Instance(folder=folder, base=base, for_tests=asked.for_tests, durable=asked.durable)
         return _run(asked, instance)
     except ServicesError as wrong:
         print(f"services: {wrong}", file=sys.stderr)

@@ -102,6 +102,20 @@ class Instance:
         return made
 
 
+def base_of(folder: Path, wanted: int | None) -> int:
+    """Return the base port of a folder's instance: the one it was made with, else the wanted one."""
+    try:
+        made_with = json.loads((folder / "credentials.json").read_text(encoding="utf-8"))["postgres"]["port"] - 32
+    except FileNotFoundError:
+        return wanted or DEFAULT_BASE
+    if wanted not in (None, made_with):
+        raise ServicesError(
+            f"The services of {folder} were made on base port {made_with}, not {wanted}. Fix: leave SERVICES_BASE out,"
+            f" or stop them and remove {folder} to make them again (their data goes too)"
+        )
+    return int(made_with)
+
+
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner can read, whole or not at all."""
     beside = path.with_name(path.name + ".new")
