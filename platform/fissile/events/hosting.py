@@ -10,7 +10,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 from django.conf import settings
 from django.db import connections
@@ -18,6 +17,7 @@ from django.db import connections
 from fissile.contexts import registry
 
 from . import bus
+from .inbox import ConsumeLoop
 from .outbox import publishing_contexts
 from .relay import RelayLoop
 from .stopping import Stopping
@@ -30,8 +30,6 @@ GRACE_SECONDS = 8.0
 # A loop looks at its stop flag many times a second; SQLite may keep it waiting
 # for 20 s. One that has not looked for this long hangs (T24).
 HUNG_SECONDS = 90.0
-# Messages in flight to one consumer; a crash brings that many back.
-PREFETCH = 100
 _FIRST_RETRY_SECONDS = 0.2
 _LONGEST_RETRY_SECONDS = 2.0
 
@@ -112,39 +110,30 @@ class Crew:
     terminate = stop
 
 
-def relay_crew(process_name: str, on_death: Callable[[str], None]) -> Crew:
-    """Return a relay for every outbox of this process."""
-    url = settings.FISSILE["broker_url"]
-    return Crew(
-        [
-            Hosted(f"relay {name}", _after_declaring(RelayLoop(name, url, name=process_name).run), on_death)
-            for name in publishing_contexts()
-        ]
-    )
+def relay_loops(process_name: str) -> list[RelayLoop]:
+    """Return a relay for every outbox of this process, not running yet."""
+    return [RelayLoop(name, settings.FISSILE["broker_url"], name=process_name) for name in publishing_contexts()]
+
+
+def relay_crew(loops: list[RelayLoop], on_death: Callable[[str], None]) -> Crew:
+    """Return a thread for each relay."""
+    return Crew([Hosted(f"relay {loop.context}", _after_declaring(loop.run), on_death) for loop in loops])
 
 
 def consume_crew(on_death: Callable[[str], None]) -> Crew:
-    """Return a consumer loop for every consumer of this process."""
+    """Return a thread for every consumer of this process."""
     return Crew(
         [
-            Hosted(f"consume {name}", consume_target(name), on_death)
+            Hosted(f"consume {name}", _consume(context.name, name), on_death)
             for context in registry.installed()
             for name in context.consumers
         ]
     )
 
 
-def consume_target(consumer: str) -> Target:
-    """Return the loop of one consumer, which declares its queue each time it connects."""
-    from .inbox.shell import ConsumeLoop
-
-    def connect() -> bus.ConsumerConnection:
-        url, source = settings.FISSILE["broker_url"], consumer.split(".", 1)[1]
-        bus.declare(url, [source], [(consumer, source)])
-        return bus.open_consumer(url, consumer, PREFETCH)
-
-    loop: Any = ConsumeLoop(consumer, connect)
-    return loop.run  # type: ignore[no-any-return]
+def _consume(context: str, consumer: str) -> Target:
+    loop = ConsumeLoop(context, consumer, consumer, settings.FISSILE["broker_url"])
+    return lambda stopping: loop.run(stopping.is_set)
 
 
 def _after_declaring(target: Target) -> Target:

@@ -120,9 +120,9 @@ class RelayStep(_CrewStep):
         """Return the relays."""
         from django.conf import settings
 
-        from .hosting import relay_crew
+        from .hosting import relay_crew, relay_loops
 
-        return relay_crew(settings.FISSILE["process_name"], end_worker)
+        return relay_crew(relay_loops(settings.FISSILE["process_name"]), end_worker)
 
 
 _watched: list[Any] = []

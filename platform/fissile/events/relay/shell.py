@@ -50,6 +50,7 @@ class RelayLoop:
         self._broker_url = broker_url
         self._owner = f"{name}:{os.getpid()}:{uuid4().hex[:6]}"
         self._leading = False
+        self._said = ""
 
     @property
     def leads(self) -> bool:
@@ -65,20 +66,25 @@ class RelayLoop:
             try:
                 session.run()
             except DatabaseError as lost:
-                _log.warning(
-                    "The relay of %s lost its database and tries again in %.1f s: %s", self.context, pause, lost
-                )
+                self._say(f"lost its database: {lost}")
             except Exception:  # noqa: BLE001 - recorded; an event that waits is better than a relay that ended
                 _log.exception("The relay of %s failed and tries again in %.1f s.", self.context, pause)
             finally:
                 session.close()
                 self._leads(False)
             stopping.wait(pause)
-            healthy = time.monotonic() - began > LEASE_SECONDS
-            pause = _FIRST_RETRY_SECONDS if healthy else min(_LONGEST_RETRY_SECONDS, pause * 2)
+            pause = min(_LONGEST_RETRY_SECONDS, pause * 2)
+            if time.monotonic() - began > LEASE_SECONDS:
+                pause, self._said = _FIRST_RETRY_SECONDS, ""
 
     def _leads(self, leads: bool) -> None:
         self._leading = leads
+
+    def _say(self, what: str) -> None:
+        # Once a cause, not once a try.
+        if what != self._said:
+            self._said = what
+            _log.warning("The relay of %s %s. It tries again until it is back.", self.context, what)
 
 
 class _Session:

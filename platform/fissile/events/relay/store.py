@@ -60,6 +60,8 @@ class OutboxStore:
         Aggregates with a parked or backing-off event are left out whole; all others
         go on (T10). There is no cursor: a row that commits late is simply next (T8).
         """
+        # With DEBUG Django keeps statements, and this process runs for days.
+        connections[self._alias].queries_log.clear()
         with transaction.atomic(using=self._alias):
             renewed = self._lane().filter(fence=fence, paused=False).update(lease_until=_later(LEASE_SECONDS))
             if not renewed:

@@ -1,6 +1,6 @@
-"""`prepare`: everything a role needs before it serves: keys, migrations, first rows.
+"""`prepare`: everything a role needs before it serves: keys, migrations, first rows, queues.
 
-May touch: the keys folder and this role's databases, through the commands `keys`, `migrate` and `seed`.
+May touch: the keys folder, this role's databases and its queues, through `keys`, `migrate`, `seed` and the bus.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 
 from fissile.contexts import registry
+from fissile.events import bus
+from fissile.events.hosting import declare_own_topology
 
 _DUMMY = "django.db.backends.dummy"
 
@@ -38,17 +40,33 @@ class Command(BaseCommand):
         for alias in migrated:
             call_command("migrate", database=alias, verbosity=0, interactive=False)
         call_command("seed", verbosity=0)
+        declared = _declare()
         installed = registry.installed()
         result = {
             "contexts": [context.name for context in installed],
             "events": sum(len(context.publishes) for context in installed),
             "migrated": migrated,
+            "queues": declared,
             "devlogin": _login_link(options["devlogin"]) if options["devlogin"] else None,
         }
         if options["json"]:
             self.stdout.write(json.dumps(result))
         else:
-            self.stdout.write(f"keys: there; migrated: {', '.join(migrated) or 'nothing to do'}; seeded")
+            queues = "declared" if declared is not None else "left to the worker, no broker answers"
+            done = f"keys: there; migrated: {', '.join(migrated) or 'nothing to do'}; seeded; queues: {queues}"
+            self.stdout.write(done)
+
+
+def _declare() -> list[str] | None:
+    """Declare this role's queues before any process publishes; None if the broker cannot be reached.
+
+    A worker declares them as well, but another role's relay may be faster: what
+    it publishes before a queue is bound would pass that consumer by.
+    """
+    try:
+        return [name for name, _ in declare_own_topology().queues]
+    except bus.connection_errors(settings.FISSILE["broker_url"]):
+        return None
 
 
 class _Nowhere:
