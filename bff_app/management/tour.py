@@ -1,0 +1,99 @@
+"""The guided tour's first three steps as functions: place an order, follow its event, press again.
+
+May touch: the shop through HTTP, and the local trace store to read. Each step
+returns what a person should see, or raises UnexpectedReply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+from fissile.watch.trace_store import TraceStore
+
+from .shop import Person, Reply, Shop, UnexpectedReply, eventually, expect
+
+# An order must be on the dashboard this soon after it was accepted.
+SEEN_WITHIN_SECONDS = 2.0
+# The hops of one order, in the words of their spans.
+HOPS = (
+    "gateway",
+    "usecase orders.place_order",
+    "outbox orders",
+    "relay publish orders.order_placed.v1",
+    "consume bff.orders",
+    "projection bff",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What a step showed: one sentence, and a place to look at it."""
+
+    sentence: str
+    look: str
+
+
+@dataclass(kw_only=True)
+class Tour:
+    """One walk through a running shop. `traces` is None where the trace store is not on this machine."""
+
+    shop: Shop
+    traces: Path | None
+    key: str = field(default_factory=lambda: uuid4().hex)
+    person: Person | None = None
+    placed: Reply | None = None
+
+    def steps(self) -> list[tuple[str, Callable[[], Seen]]]:
+        """The steps in order, each with its title."""
+        return [
+            ("Place an order", self.place),
+            ("Follow the event", self.follow),
+            ("Press again", self.press_again),
+        ]
+
+    def place(self) -> Seen:
+        """Sign up, log in, and place an order through the gateway with a key and a token."""
+        self.person = self.shop.sign_up("Rosa")
+        self.placed = expect(self.shop.place(self.person, {"slate-tile": 2, "chisel": 1}, key=self.key), 201)
+        total = self.placed.body["total"]
+        return Seen(
+            sentence=f"201, order {self.placed.body['id']}, {total['amount_minor'] / 100:.2f} {total['currency']}",
+            look=f"manage.py traces show {self.placed.trace_id}",
+        )
+
+    def follow(self) -> Seen:
+        """Wait for the order on the dashboard, then read its hops from the trace."""
+        person, placed = self._begun()
+        row = eventually(
+            lambda: self.shop.seen_on_dashboard(person, placed.body["id"]),
+            within_seconds=SEEN_WITHIN_SECONDS,
+            what=f"order {placed.body['id']} on the dashboard",
+        )
+        seen = f"on the dashboard as {row['status']}, version {row['history'][-1]['version']}"
+        if self.traces is None:
+            return Seen(sentence=seen, look=f"{self.shop.url}/api/v1/dashboard")
+        hops = eventually(lambda: self._hops(placed.trace_id), within_seconds=5, what=f"all of {', '.join(HOPS)}")
+        return Seen(sentence=f"{seen}; {' → '.join(hops)}", look=f"manage.py traces show {placed.trace_id}")
+
+    def press_again(self) -> Seen:
+        """Send the same order under the same key."""
+        person, placed = self._begun()
+        again = expect(self.shop.place(person, {"slate-tile": 2, "chisel": 1}, key=self.key), 201)
+        if again.body != placed.body or again.headers.get("idempotency-replayed") != "true":
+            raise UnexpectedReply("the retry was not answered with the first outcome")
+        listed = expect(self.shop.send("GET", "/api/v1/orders", who=person), 200).body["items"]
+        if len(listed) != 1:
+            raise UnexpectedReply(f"one key made {len(listed)} orders")
+        return Seen(sentence="same answer, marked as replayed, one order", look=f"{self.shop.url}/api/docs/")
+
+    def _begun(self) -> tuple[Person, Reply]:
+        if self.person is None or self.placed is None:
+            raise UnexpectedReply("the first step did not succeed")
+        return self.person, self.placed
+
+    def _hops(self, trace_id: str) -> tuple[str, ...]:
+        names = {span.name for span in TraceStore(self.traces or Path()).trace(trace_id)}
+        return HOPS if set(HOPS) <= names else ()
