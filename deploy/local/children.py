@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,6 +38,8 @@ class Child:
     started_at: float = 0.0
     restart_at: float | None = None
     is_ready: bool = False
+    # Said before the house was up and not shown: a traceback is worth its end only, once the process has died.
+    held_back: deque[str] = field(default_factory=lambda: deque(maxlen=4))
     _rest: bytes = field(default=b"", repr=False)
 
     @property

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
@@ -135,7 +135,10 @@ class House:
         name = group.process_name("worker")
         argv = ("-m", "celery", "-A", "settings.celery:app", "worker", "-P", "solo", "-l", "INFO")
         quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat", "-n", f"{name}@%h")
-        return self._process(name, "worker", group, (*argv, *quiet), None)
+        worker = self._process(name, "worker", group, (*argv, *quiet), None)
+        # Celery warns root at every start; the house runs its processes as whoever started it, loopback only.
+        silenced = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges"}
+        return replace(worker, environment=silenced | dict(worker.environment))
 
     def _gateway(self) -> Process:
         argv = ("-m", "gateway_app", "--host", HOST, "--port", str(self.base_port))

@@ -206,9 +206,14 @@ class Supervisor:
         fields = parsed(text)
         if child.process.kind == "worker" and "ready" in str((fields or {}).get("event", text)):
             child.is_ready = True
+        if not text.strip():
+            return
+        if fields is None and not self._is_up:
+            child.held_back.append(text)
+            return
         # Until the banner stands, only trouble is worth a line.
         threshold = LEVELS["info"] if self._is_up and not self._quiet else LEVELS["warning"]
-        if text.strip() and (severity(fields) >= threshold if fields else not self._quiet):
+        if severity(fields) >= threshold or (fields is None and not self._quiet):
             print(self._painter.line(child.name, text, fields), flush=True)
 
     def _died(self, child: Child) -> None:
@@ -216,6 +221,9 @@ class Supervisor:
             self._listen(child)
             self._selector.unregister(child)
         child.kill_group()
+        for text in child.held_back:
+            print(self._painter.line(child.name, text, None), flush=True)
+        child.held_back.clear()
         delay = child.plan_restart()
         if not self._is_up and child.deaths >= MOST_DEATHS_AT_START:
             raise CannotStart(

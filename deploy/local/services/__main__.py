@@ -99,7 +99,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("name", nargs="?", default="", help="of a set of stores (reserve, release, env)")
     parser.add_argument("--dir", type=Path, default=SERVICES_DIR)
     parser.add_argument(
-        "--base", type=int, help=f"ports are this + 32, 69, 72, 73, 75 (else as before, or {DEFAULT_BASE})"
+        "--base", type=int, help=f"ports are this + 32 to 75; else as before, or {DEFAULT_BASE}"
     )
     parser.add_argument("--for-tests", action="store_true", help="roles may create databases")
     parser.add_argument("--durable", action=argparse.BooleanOptionalAction, default=True, help="fsync on")
