@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from django.apps import apps
 from django.db.models import Count, Min, Q
@@ -60,12 +60,12 @@ def _headers() -> dict[str, Any]:
 
 def outbox_of(context: str) -> type[OutboxRow]:
     """Return `<Context>Outbox`; raise LookupError if the context has none."""
-    return apps.get_app_config(context).get_model(f"{context}outbox")
+    return cast(type[OutboxRow], apps.get_app_config(context).get_model(f"{context}outbox"))
 
 
 def lane_model_of(context: str) -> type[LaneRow]:
     """Return `<Context>Lane`; raise LookupError if the context has none."""
-    return apps.get_app_config(context).get_model(f"{context}lane")
+    return cast(type[LaneRow], apps.get_app_config(context).get_model(f"{context}lane"))
 
 
 def publishing_contexts() -> tuple[str, ...]:

@@ -81,7 +81,7 @@ class WakeStep(bootsteps.StartStopStep):  # type: ignore[misc]
 class _CrewStep(bootsteps.StartStopStep):  # type: ignore[misc]
     """Hosts a crew. Requires the pool: started after its first fork, stopped before it."""
 
-    requires = ("celery.worker.components:Pool",)
+    requires: tuple[Any, ...] = ("celery.worker.components:Pool",)
 
     def create(self, worker: Any) -> Any:
         """Build the crew and connect it to SIGTERM."""

@@ -74,7 +74,7 @@ def _is_alive(owner: str) -> bool:
     return True
 
 
-class Channel(virtual.Channel):
+class Channel(virtual.Channel):  # type: ignore[misc]
     """A channel: bindings, queues and messages are rows; one connection per thread and process."""
 
     # Unacknowledged messages are given back row by row in close(); kombu's own
@@ -232,7 +232,7 @@ class Channel(virtual.Channel):
             super().close()
 
 
-class Transport(virtual.Transport):
+class Transport(virtual.Transport):  # type: ignore[misc]
     """Registers with kombu as `sqlitebus`."""
 
     Channel = Channel
@@ -260,6 +260,11 @@ class Transport(virtual.Transport):
             if _hurried or left <= 0:
                 raise TimeoutError
             time.sleep(left)
+
+    @property
+    def default_connection_params(self) -> dict[str, Any]:
+        """No host and no port: kombu would warn about missing ones."""
+        return {"port": None, "hostname": None}
 
     def driver_version(self) -> str:
         """The version of SQLite."""

@@ -23,6 +23,10 @@ _DUMMY = "django.db.backends.dummy"
 class Command(RunServer):
     """Serve this role on its own port and move its events, until a worker does."""
 
+    # Set by Django's handle().
+    addr: str
+    _raw_ipv6: bool
+
     help = "Serves this role for development, with relay and consumers in the same process."
 
     def add_arguments(self, parser: CommandParser) -> None:
