@@ -33,17 +33,22 @@ class FissileConfig(AppConfig):
         """Load declarations, keys, guards, logs, traces and consumers, lowest floor first."""
         from . import trust
         from .data import unit_of_work
-        from .events import wakeup
-        from .watch import logs, tracing
+        from .events import figures, wakeup
+        from .trust import readiness
+        from .watch import health, logs, metrics, tracing
 
         ours: dict[str, Any] = settings.FISSILE
         registry.configure(
             packages=ours["packages"], installed=tuple(ours["contexts"]), addresses=ours["addresses"]
         )
-        logs.setup(ours["process_name"], ours["log_level"])
+        # A management command's stdout is its answer; the name is the environment's default for one.
+        is_command = ours["process_name"].endswith("-manage")
+        logs.setup(ours["process_name"], ours["log_level"], stream="stderr" if is_command else "stdout")
         tracing.setup(ours["process_name"], ours["traces_file"])
         trust.configure(keys_dir=ours["keys_dir"])
         unit_of_work.after_commit.append(wakeup.wake)
+        health.register("keys", readiness.ensure_keys)
+        metrics.register("messages", figures.collect)
         connection_created.connect(_guard_tables, dispatch_uid="fissile.ownership")
         for context in registry.installed():
             module = f"{context.package}.consumers"

@@ -5,23 +5,22 @@ May touch: the contexts' messaging rows, read only. One context's trouble does n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 from django.apps import apps
 from django.contrib.admin import AdminSite
 from django.db import DatabaseError, models
-from django.db.models import Count, Min, Q
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
 from fissile.contexts import registry
+from fissile.events.inbox import inbox_status
 from fissile.events.models import InboxRow, OutboxRow
+from fissile.events.outbox import status_of
 
 # An event normally leaves within a second; ten times the dashboard's promise of 2 s is worth a colour.
-BEHIND_AFTER = timedelta(seconds=20)
+BEHIND_AFTER_SECONDS = 20
 State = Literal["flowing", "behind", "parked", "unreachable"]
 # A sign and a word beside every colour.
 SIGNS: dict[State, str] = {"flowing": "●", "behind": "▲", "parked": "■", "unreachable": "✕"}
@@ -34,7 +33,7 @@ class Line:
     name: str
     kind: Literal["outbox", "inbox"]
     waiting: int = 0
-    oldest: datetime | None = None
+    oldest_seconds: float | None = None
     parked: int = 0
     reason: str = ""
     url: str = ""
@@ -46,8 +45,7 @@ class Line:
             return "unreachable"
         if self.parked:
             return "parked"
-        late = self.oldest is not None and datetime.now(UTC) - self.oldest > BEHIND_AFTER
-        return "behind" if late else "flowing"
+        return "behind" if (self.oldest_seconds or 0) > BEHIND_AFTER_SECONDS else "flowing"
 
     @property
     def sign(self) -> str:
@@ -57,9 +55,9 @@ class Line:
     @property
     def age(self) -> str:
         """How long the oldest has waited, for people."""
-        if self.oldest is None:
+        if self.oldest_seconds is None:
             return "–"
-        seconds = max(0, int((datetime.now(UTC) - self.oldest).total_seconds()))
+        seconds = int(self.oldest_seconds)
         if seconds < 120:
             return f"{seconds} s"
         return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
@@ -76,41 +74,40 @@ def strip(site: AdminSite, request: HttpRequest) -> list[Line]:
             url = _url(site, model)
             try:
                 if issubclass(model, OutboxRow):
-                    lines.append(_outbox(context.name, model, url))
+                    lines.append(_outbox(context.name, url))
                 elif issubclass(model, InboxRow):
-                    lines.extend(_inbox(context.consumers, model, url))
+                    lines.extend(_inbox(context.name, url))
             except DatabaseError as wrong:
-                sentence = str(wrong).strip().splitlines()[0][:200] or type(wrong).__name__
+                sentence = (str(wrong).strip() or type(wrong).__name__).splitlines()[0][:200]
                 kind: Literal["outbox", "inbox"] = "outbox" if issubclass(model, OutboxRow) else "inbox"
                 lines.append(Line(name=context.name, kind=kind, reason=sentence, url=url))
     return lines
 
 
-def _outbox(name: str, model: Any, url: str) -> Line:
-    unsent = model.objects.filter(sent_at__isnull=True)
-    found = unsent.aggregate(
-        waiting=Count("pk", filter=Q(parked_at__isnull=True)),
-        oldest=Min("recorded_at", filter=Q(parked_at__isnull=True)),
-        parked=Count("pk", filter=Q(parked_at__isnull=False)),
+def _outbox(context: str, url: str) -> Line:
+    found = status_of(context)
+    return Line(
+        name=context,
+        kind="outbox",
+        waiting=found.pending,
+        oldest_seconds=found.oldest_seconds,
+        parked=found.parked,
+        url=url,
     )
-    return Line(name=name, kind="outbox", url=url, **found)
 
 
-def _inbox(consumers: tuple[str, ...], model: Any, url: str) -> Iterator[Line]:
-    open_rows = model.objects.filter(state__in=[InboxRow.State.WAITING, InboxRow.State.PARKED])
-    counted = {
-        row.pop("consumer"): row
-        for row in open_rows.order_by()
-        .values("consumer")
-        .annotate(
-            waiting=Count("pk", filter=Q(state=InboxRow.State.WAITING)),
-            oldest=Min("received_at", filter=Q(state=InboxRow.State.WAITING)),
-            parked=Count("pk", filter=Q(state=InboxRow.State.PARKED)),
+def _inbox(context: str, url: str) -> list[Line]:
+    return [
+        Line(
+            name=found.consumer,
+            kind="inbox",
+            waiting=found.waiting,
+            oldest_seconds=found.oldest_waiting_seconds,
+            parked=found.parked,
+            url=url,
         )
-    }
-    # A consumer without open rows is shown as well: nothing waiting is news too.
-    for consumer in sorted({*consumers, *counted}):
-        yield Line(name=consumer, kind="inbox", url=url, **counted.get(consumer, {}))
+        for found in inbox_status(context)
+    ]
 
 
 def _url(site: AdminSite, model: type[models.Model]) -> str:

@@ -19,7 +19,7 @@ class Command(Migrate):
         super().add_arguments(parser)
         parser.set_defaults(database=None)
 
-    def get_check_kwargs(self, options: dict[str, Any]) -> dict[str, Any]:
+    def get_check_kwargs(self, options: Any) -> Any:
         """Check every database that will be migrated."""
         return {**super().get_check_kwargs(options), "databases": _aliases(options["database"])}
 
