@@ -50,9 +50,7 @@ def add_order(
     )
     _remember(order_id, fact)
     # Two orders of one buyer may be applied at once: insert or nothing, then add up in the database.
-    DashboardTotals.objects.bulk_create(
-        [DashboardTotals(buyer_id=buyer_id, currency=currency)], ignore_conflicts=True
-    )
+    DashboardTotals.objects.bulk_create([DashboardTotals(buyer_id=buyer_id, currency=currency)], ignore_conflicts=True)
     DashboardTotals.objects.filter(buyer_id=buyer_id).update(
         placed_count=F("placed_count") + 1, spent_minor=F("spent_minor") + total_minor
     )

@@ -42,6 +42,4 @@ def show_dashboard(user_id: UUID, *, limit: int, profiles: ProfileDirectory) -> 
             },
             deadline_seconds=DEADLINE_SECONDS,
         )
-    return Dashboard(
-        profile=parts.values.get("profile"), orders=parts.values.get("orders"), missing=parts.missing
-    )
+    return Dashboard(profile=parts.values.get("profile"), orders=parts.values.get("orders"), missing=parts.missing)

@@ -14,6 +14,7 @@ from fissile.console.rows import ReadOnlyAdmin
 from fissile.errors import FissileError
 
 from . import usecases
+from .domain import Status
 from .models import BuyerCopy, Order, OrderLine, Product
 
 if TYPE_CHECKING:
@@ -59,17 +60,22 @@ class OrderAdmin(ReadOnlyAdmin):
     @admin.action(description="Cancel selected orders", permissions=["operate"])
     def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Order]) -> HttpResponse | None:
         """Ask for a reason, then cancel each order by itself; a refusal is shown for its row and stops no other."""
+        open_orders = list(queryset.exclude(status=Status.CANCELLED))
+        if not open_orders:
+            self.message_user(request, "None of the selected orders is open; nothing to cancel.", messages.WARNING)
+            return None
         reason = reason_given(request)
         if reason is None:
             return ask_reason(
                 self,
                 request,
-                rows=list(queryset),
+                rows=open_orders,
                 action="cancel_selected",
                 title="Cancel orders",
                 says="Each order is cancelled and its buyer's dashboard told. This cannot be undone.",
+                left_out=queryset.count() - len(open_orders),
             )
-        cancelled = sum(self._cancel(request, order, reason) for order in queryset)
+        cancelled = sum(self._cancel(request, order, reason) for order in open_orders)
         if cancelled:
             self.message_user(request, f"Cancelled: {cancelled}.", messages.SUCCESS)
         return None

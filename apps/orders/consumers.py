@@ -14,7 +14,7 @@ def copy_buyer(event: UserRegisteredV1, message: Envelope) -> None:
     """Know a new customer as a buyer."""
     projections.add_buyer(
         event.user_id,
-        name=event.name_,
+        name=event.user_name,
         credit_limit_minor=event.credit_limit_minor,
         currency=event.currency,
         version=message.aggregateversion,
@@ -24,7 +24,7 @@ def copy_buyer(event: UserRegisteredV1, message: Envelope) -> None:
 @consumes(UserRenamedV1, into="orders")
 def copy_buyer_name(event: UserRenamedV1, message: Envelope) -> None:
     """Keep our copy of the buyer's name."""
-    projections.rename_buyer(event.user_id, event.name_, version=message.aggregateversion)
+    projections.rename_buyer(event.user_id, event.user_name, version=message.aggregateversion)
 
 
 @consumes(CreditLimitChangedV1, into="orders")

@@ -106,9 +106,7 @@ def order_from(
     )
     total = _total(lines)
     _ensure_within_credit(total, buyer)
-    return Order(
-        id=order_id, buyer_id=buyer.id, status=Status.PLACED, lines=lines, total=total, placed_at=placed_at
-    )
+    return Order(id=order_id, buyer_id=buyer.id, status=Status.PLACED, lines=lines, total=total, placed_at=placed_at)
 
 
 def status_after_cancelling(status: str) -> Status:

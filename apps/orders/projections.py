@@ -21,10 +21,16 @@ class BuyerNeverRegistered(BrokenContractError):
 
 def add_buyer(buyer_id: UUID, *, name: str, credit_limit_minor: int, currency: str, version: int) -> None:
     """Keep a new buyer; hearing it twice changes nothing."""
-    facts = {"name": name, "credit_limit_minor": credit_limit_minor, "currency": currency, "version": version}
-    _, is_new = BuyerCopy.objects.get_or_create(id=buyer_id, defaults=facts)
-    if not is_new:
-        _advance(buyer_id, version, **facts)
+    # The first event of its stream: whoever is there already is at least as far.
+    BuyerCopy.objects.get_or_create(
+        id=buyer_id,
+        defaults={
+            "name": name,
+            "credit_limit_minor": credit_limit_minor,
+            "currency": currency,
+            "version": version,
+        },
+    )
 
 
 def rename_buyer(buyer_id: UUID, name: str, *, version: int) -> None:

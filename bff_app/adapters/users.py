@@ -6,9 +6,8 @@ from uuid import UUID
 
 from apps.users.contracts.errors import UnknownUser
 from apps.users.contracts.types import Account
+from bff_app.ports import Profile
 from fissile.calls import CallPolicy, neighbour
-
-from ..ports import Profile
 
 # Inside the dashboard's own 1.5 s, so that "unreachable" is said rather than "late".
 ASK_USERS = CallPolicy(deadline_seconds=1.2, attempts=2, is_safe=True)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from apps.orders.domain import Buyer, Money
 from apps.users.contracts.errors import UnknownUser
 from apps.users.contracts.types import Account
 from fissile.calls import CallPolicy, neighbour
-
-from ..domain import Buyer, Money
 
 # A buyer waits two seconds at most for "not now", and the gateway and our own work
 # need some of that; a refused connection leaves room for a second try.

@@ -51,7 +51,7 @@ class Command(HouseCommand):
 def _running_house(state_dir: Path) -> str:
     file = state_dir / "house.json"
     try:
-        return str(json.loads(file.read_text(encoding="utf-8"))["url"])
+        return str(json.loads(file.read_text(encoding="utf-8"))["gateway"])
     except (OSError, ValueError, KeyError):
         raise CliError(
             "DEMO003",

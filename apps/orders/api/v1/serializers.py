@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework import serializers
 
+from apps.orders.domain import MOST_LINES, MOST_OF_ONE_PRODUCT
 from fissile.edge.api.fields import Identifier, Moment, Money, QuerySerializer, StrictSerializer, Text, Whole
-
-from ...domain import MOST_LINES, MOST_OF_ONE_PRODUCT
 
 SKU_PATTERN = r"^[a-z0-9][a-z0-9-]{1,39}$"
 
@@ -35,7 +36,9 @@ class Wish(StrictSerializer):
 class PlaceOrder(StrictSerializer):
     """What a buyer wants; each SKU on one line."""
 
-    lines = Wish(many=True, min_length=1, max_length=MOST_LINES)
+    lines: serializers.ListSerializer[Any] = serializers.ListSerializer(
+        child=Wish(), min_length=1, max_length=MOST_LINES
+    )
 
 
 class Line(serializers.Serializer):  # type: ignore[type-arg]

@@ -1,0 +1,92 @@
+"""The wire forms that neighbours build on: a change here is a new version there."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from uuid import UUID
+
+import pytest
+
+from apps.orders.context import CONTEXT
+from apps.orders.contracts import errors
+from apps.orders.contracts.events import OrderCancelledV1, OrderPlacedV1, PlacedLineV1
+from apps.orders.tests.factories import PLACED_AT
+from fissile.contexts import Context
+from fissile.errors import Refusal
+from fissile.events.consumers import undeclared
+from fissile.messages import from_wire, to_wire
+
+ORDER_ID = UUID("0198aa00-0000-7000-8000-000000000001")
+BUYER_ID = UUID("0198aa00-0000-7000-8000-000000000002")
+PLACED = OrderPlacedV1(
+    order_id=ORDER_ID,
+    buyer_id=BUYER_ID,
+    lines=(PlacedLineV1(sku="slate-tile", quantity=2, unit_price_minor=1_250),),
+    total_minor=2_500,
+    currency="EUR",
+    placed_at=PLACED_AT,
+)
+CANCELLED = OrderCancelledV1(
+    order_id=ORDER_ID, buyer_id=BUYER_ID, reason="by the buyer", total_minor=2_500, currency="EUR"
+)
+
+
+def on_the_wire(event):
+    return json.loads(json.dumps(to_wire(event)))
+
+
+def test_order_placed_v1_on_the_wire():
+    assert on_the_wire(PLACED) == {
+        "order_id": str(ORDER_ID),
+        "buyer_id": str(BUYER_ID),
+        "lines": [{"sku": "slate-tile", "quantity": 2, "unit_price_minor": 1_250}],
+        "total_minor": 2_500,
+        "currency": "EUR",
+        "placed_at": "2026-05-04T12:30:00Z",
+    }
+
+
+def test_order_cancelled_v1_on_the_wire():
+    assert on_the_wire(CANCELLED) == {
+        "order_id": str(ORDER_ID),
+        "buyer_id": str(BUYER_ID),
+        "reason": "by the buyer",
+        "total_minor": 2_500,
+        "currency": "EUR",
+    }
+
+
+@pytest.mark.parametrize("event", [PLACED, CANCELLED], ids=lambda event: event.name)
+def test_an_event_survives_the_wire(event):
+    assert from_wire(type(event), on_the_wire(event)) == event
+    assert event.aggregate == f"order/{ORDER_ID}"
+
+
+def test_the_declaration_says_what_is_published_and_handled():
+    assert isinstance(CONTEXT, Context)
+    assert CONTEXT.publishes == (PLACED.name, CANCELLED.name)
+    assert undeclared(CONTEXT) == ()
+
+
+def test_codes_of_refusals_are_stable():
+    found = {
+        value.code: value.status
+        for value in vars(errors).values()
+        if isinstance(value, type) and issubclass(value, Refusal) and value is not Refusal
+    }
+
+    assert found == {
+        "orders.unknown_product": 422,
+        "orders.invalid_lines": 422,
+        "orders.credit_limit_exceeded": 422,
+        "orders.unknown_buyer": 403,
+        "orders.unknown_order": 404,
+        "orders.not_cancellable": 409,
+        "orders.invalid_cursor": 422,
+    }
+
+
+def test_events_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        PLACED.total_minor = 0
