@@ -83,6 +83,12 @@ class Gateway:
                 await self._answer(visit, no.problem, body, send)
             except ClientGone:
                 visit.outcome = "client_gone"
+            except Exception:  # noqa: BLE001 - logged, and answered as a problem
+                # The last door: whatever broke in here, the client gets a problem and the log the reason.
+                log.exception("the gateway failed")
+                visit.outcome = "cut_off"
+                if not visit.status:
+                    await self._answer(visit, problems.internal(), body, send)
             finally:
                 visit.received_bytes = body.received_bytes
 
@@ -161,11 +167,11 @@ class Gateway:
     ) -> None:
         if response.status < 200:
             problems.upstream_broke_off(upstream)
+        expected = expected_bytes(head.method, response)
         headers = self.upstreams.headers_for_client(upstream, response) + visit.identity()
         must_close = self.draining or not body.is_complete
         visit.status = response.status
         await send(_start(response.status, headers, must_close))
-        expected = expected_bytes(head.method, response)
         # The last piece goes out as the last one: a client that has a whole answer may
         # send its next request at once, and the server must know that this one is over.
         if expected == 0:

@@ -92,6 +92,11 @@ def upstream_too_slow(name: str) -> Problem:
     )
 
 
+def internal() -> Problem:
+    """500: a fault of the gateway's own."""
+    return problem(500, "internal", "Something broke inside; it has been logged.")
+
+
 def rendered(answer: Problem) -> tuple[list[tuple[bytes, bytes]], bytes]:
     """Return the headers and the body of a problem."""
     body = json.dumps(answer.body(), ensure_ascii=False, separators=(",", ":")).encode()

@@ -94,7 +94,11 @@ class Upstreams:
 
     def headers_for_client(self, name: str, response: aiohttp.ClientResponse) -> list[tuple[bytes, bytes]]:
         """Return the response's headers as a client may see them."""
-        return for_client(response.raw_headers, origin=self.origin(name))
+        raw = response.raw_headers
+        if response.status in (204, 304):
+            # A 304 may name the length of what it does not send (RFC 9110, 8.6); servers count it as sent.
+            raw = tuple(pair for pair in raw if pair[0].lower() != b"content-length")
+        return for_client(raw, origin=self.origin(name))
 
 
 def expected_bytes(method: str, response: aiohttp.ClientResponse) -> int | None:

@@ -23,6 +23,7 @@ from .headers import RawHeaders, only_value
 
 log = logging.getLogger("fissile.edge.gateway")
 _w3c = TraceContextTextMapPropagator()
+_tracer = trace.get_tracer("fissile.edge.gateway")
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -50,9 +51,7 @@ class Visit:
         self.correlation_id = self._stack.enter_context(carry.from_headers(given)).correlation_id
         theirs = trace.get_current_span(_w3c.extract({"traceparent": self._given_trace}, Context()))
         links = [Link(theirs.get_span_context())] if theirs.get_span_context().is_valid else []
-        self.span = trace.get_tracer(__name__).start_span(
-            "gateway", context=Context(), kind=SpanKind.SERVER, links=links
-        )
+        self.span = _tracer.start_span("gateway", context=Context(), kind=SpanKind.SERVER, links=links)
         self._stack.enter_context(trace.use_span(self.span, end_on_exit=True, record_exception=False))
         return self
 
@@ -85,10 +84,10 @@ class Visit:
         seconds = time.monotonic() - self._started_at
         facts = {
             "method": self.method,
-            "route": self.route or None,
-            "upstream": self.upstream or None,
+            "route": self.route,
+            "upstream": self.upstream,
             "status": self.status,
-            "outcome": self.outcome or "answered",
+            "outcome": self.outcome,
             "duration_ms": round(seconds * 1000, 1),
             "received_bytes": self.received_bytes,
             "sent_bytes": self.sent_bytes,
@@ -96,10 +95,14 @@ class Visit:
         }
         self.span.set_attribute("http.request.method", self.method)
         self.span.set_attribute("http.response.status_code", self.status)
-        self.span.set_attribute("fissile.outcome", str(facts["outcome"]))
-        for name, value in (("http.route", self.route), ("fissile.upstream", self.upstream)):
+        for name, value in (
+            ("http.route", self.route),
+            ("fissile.upstream", self.upstream),
+            ("fissile.outcome", self.outcome),
+        ):
             if value:
                 self.span.set_attribute(name, value)
         if self.status >= 500 or not self.status:
-            self.span.set_status(StatusCode.ERROR, str(facts["outcome"]))
-        log.info("request", extra=facts)
+            self.span.set_status(StatusCode.ERROR, self.outcome)
+        # What is empty is left out: a line costs by its fields.
+        log.info("request", extra={name: fact for name, fact in facts.items() if fact})

@@ -73,7 +73,7 @@ class Upstream:
             "/upload": self._upload, "/upload-small": self._upload, "/download": self._download,
             "/cookies": self._cookies, "/moved": self._moved, "/hop": self._hop, "/held": self._hold,
             "/too-slow": self._hold, "/breaks": self._break, "/breaks-midway": self._break_midway,
-            "/nothing": self._nothing, "/early": self._early,
+            "/nothing": self._nothing, "/early": self._early, "/unchanged": self._unchanged,
         }  # fmt: skip
         for path, handler in special.items():
             application.router.add_route("*", path, handler)
@@ -150,6 +150,12 @@ class Upstream:
 
     async def _nothing(self, request: web.Request) -> web.Response:
         return web.Response(status=204)
+
+    async def _unchanged(self, request: web.Request) -> web.Response:
+        # As file servers say it; aiohttp itself would leave the length out.
+        request.transport.write(b"HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\nContent-Length: 5\r\n\r\n")
+        request.transport.close()
+        return web.Response()
 
     async def _early(self, request: web.Request) -> web.Response:
         return web.json_response({"refused": True}, status=409)

@@ -53,6 +53,7 @@ TABLE = RouteTable([
     route("GET", "/breaks"),
     route("GET", "/breaks-midway"),
     route("GET", "/nothing"),
+    route("GET", "/unchanged"),
     route("POST", "/early", body_bytes=64 * MIB, streams=True),
     route("GET", "/down", upstream="down"),
     route("POST", "/down", upstream="down", body_bytes=1024),

@@ -184,8 +184,9 @@ def test_a_connection_serves_one_request_after_another(door, upstream):
 
 
 def test_many_kinds_of_answers_share_a_connection(door):
+    kinds = [(b"/nothing", 204), (b"/unchanged", 304), (b"/nope", 404), (b"/down", 502), (b"/cookies", 200)]
     connection = door.connect()
-    for target, status in [(b"/nothing", 204), (b"/nope", 404), (b"/down", 502), (b"/cookies", 200)] * 5:
+    for target, status in kinds * 5:
         connection.sendall(get(target))
         assert read_answer(connection).status == status
 
