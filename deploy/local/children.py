@@ -38,6 +38,7 @@ class Child:
     started_at: float = 0.0
     restart_at: float | None = None
     is_ready: bool = False
+    was_told_to_stop: bool = False
     # Said before the house was up and not shown: a traceback is worth its end only, once the process has died.
     held_back: deque[str] = field(default_factory=lambda: deque(maxlen=4))
     _rest: bytes = field(default=b"", repr=False)
@@ -70,6 +71,7 @@ class Child:
         assert self.popen.stdout is not None  # noqa: S101 (it is a pipe)
         os.set_blocking(self.popen.stdout.fileno(), False)
         self.started_at, self.restart_at, self._rest = time.monotonic(), None, b""
+        self.was_told_to_stop = False
 
     def fileno(self) -> int:
         """Return the pipe of its output, so that a selector can watch the child."""
@@ -101,6 +103,17 @@ class Child:
         if self.popen:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.popen.pid, signal.SIGKILL)
+
+    def stop_once(self) -> bool:
+        """Ask the process to stop; return whether this was the first time."""
+        is_first, self.was_told_to_stop = not self.was_told_to_stop, True
+        if is_first:
+            self.signal(signal.SIGTERM)
+        return is_first
+
+    def is_due(self) -> bool:
+        """Return whether the time to start it again has come."""
+        return self.restart_at is not None and time.monotonic() >= self.restart_at
 
     def has_ended(self) -> bool:
         """Return whether the process is gone, or never was."""

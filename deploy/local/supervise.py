@@ -76,8 +76,8 @@ class Supervisor:
     def _check(self) -> None:
         house = self._house
         try:
-            for folder in (house.state_dir, house.state_dir / "logs", house.state_dir / "embedded"):
-                folder.mkdir(parents=True, exist_ok=True)
+            for name in ("logs", "embedded", "hold"):
+                (house.state_dir / name).mkdir(parents=True, exist_ok=True)
             self._lock = os.open(house.state_dir / "house.lock", os.O_CREAT | os.O_RDWR, 0o644)
         except OSError as wrong:
             raise CannotStart(
@@ -88,6 +88,8 @@ class Supervisor:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise CannotStart(self._already_running()) from None
+        for file in held_folder(house.state_dir).iterdir():
+            file.unlink()  # a new house starts whole
         goal = "split" if house.topology == "split" else "run"
         for process in house.processes():
             sentence = process.port and busy_sentence(
@@ -189,10 +191,13 @@ class Supervisor:
         """Show what was said, notice deaths, start again what is due."""
         for key, _ in self._selector.select(TICK_SECONDS):
             self._listen(key.data)
+        held = {file.name for file in held_folder(self._house.state_dir).iterdir()}
         for child in self._children:
             if child.restart_at is None and child.has_ended():
                 self._died(child)
-            elif child.restart_at is not None and time.monotonic() >= child.restart_at and not self._stops:
+            elif child.restart_at is None and child.name in held and child.stop_once():
+                self._say(f"{child.name} is held down: .venv/bin/python -m deploy.local.hold --release {child.name}")
+            elif child.is_due() and child.name not in held and not self._stops:
                 self._launch(child)
 
     def _listen(self, child: Child) -> None:
@@ -230,7 +235,8 @@ class Supervisor:
                 f"{child.name} {child.how_it_ended()} {child.deaths} times before it was ready."
                 f" Fix: see the lines above, or {self._house.state_dir}/logs/{child.name}.jsonl"
             )
-        self._say(f"{child.name} {child.how_it_ended()}; starting it again in {delay:.1f} s")
+        if not child.was_told_to_stop:
+            self._say(f"{child.name} {child.how_it_ended()}; starting it again in {delay:.1f} s")
 
     # -- the end ---------------------------------------------------------------------------------------
 
@@ -303,6 +309,11 @@ def read_house(state_dir: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError):
         return None
     return found
+
+
+def held_folder(state_dir: Path) -> Path:
+    """Return the folder whose file names are the processes to keep down."""
+    return state_dir / "hold"
 
 
 def _answers(child: Child) -> bool:

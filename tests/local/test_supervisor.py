@@ -104,6 +104,23 @@ def test_a_killed_process_is_started_again_and_it_says_so(supervisor):
     assert supervisor.left_behind() == []
 
 
+def test_a_held_process_stays_down_until_it_is_released(supervisor):
+    hold = [sys.executable, "-m", "deploy.local.hold", "web", "--state-dir", str(supervisor.state)]
+    first = supervisor.processes["web"]["pid"]
+
+    subprocess.run(hold, cwd=ROOT, check=True)
+    until(lambda: not members_of(first))
+    subprocess.run([*hold, "--release"], cwd=ROOT, check=True)
+    until(lambda: supervisor.processes["web"]["pid"] != first)
+    supervisor.groups.append(supervisor.processes["web"]["pid"])
+    stranger = subprocess.run([*hold[:3], "nobody", *hold[4:]], cwd=ROOT, capture_output=True, text=True, check=False)
+    supervisor.popen.terminate()
+
+    assert "web is held down" in supervisor.end()
+    assert stranger.stderr == "This house has no nobody. Fix: use one of web, worker, gateway\n"
+    assert supervisor.left_behind() == []
+
+
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_stop_leaves_no_process_behind_and_exits_with_0(supervisor, ending):
     assert len(supervisor.left_behind()) == 6
