@@ -33,10 +33,10 @@ def collect() -> Iterator[Metric]:
     outboxes = [status_of(name) for name in publishing_contexts()]
     consumers = [(one.name, status) for one in registry.installed() if one.sources for status in inbox_status(one.name)]
     for name, meaning in _OF_OUTBOXES:
-        rows = {(one.context,): _number(one, name) for one in outboxes}
+        rows = [((one.context,), _number(one, name)) for one in outboxes]
         yield gauge(f"fissile_outbox_{name}", meaning, ("context",), rows)
     for name, meaning in _OF_CONSUMERS:
-        waiting = {(context, one.consumer): _number(one, name) for context, one in consumers}
+        waiting = [((context, one.consumer), _number(one, name)) for context, one in consumers]
         yield gauge(f"fissile_inbox_{name}", meaning, ("context", "consumer"), waiting)
 
 

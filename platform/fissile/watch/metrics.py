@@ -6,7 +6,7 @@ May touch: nothing but memory; collectors read their own rows at scrape time.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 
 from django.http import HttpRequest, HttpResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
@@ -43,10 +43,12 @@ def register(name: str, collect: Collect) -> None:
     _collectors[name] = collect
 
 
-def gauge(name: str, meaning: str, labels: tuple[str, ...], rows: Mapping[tuple[str, ...], float]) -> GaugeMetricFamily:
-    """Return one gauge for a collector: `rows` maps label values, in the order of `labels`, to a number."""
+def gauge(
+    name: str, meaning: str, labels: tuple[str, ...], rows: Iterable[tuple[tuple[str, ...], float]]
+) -> GaugeMetricFamily:
+    """Return one gauge for a collector: `rows` pairs label values, in the order of `labels`, with a number."""
     family = GaugeMetricFamily(name, meaning, labels=labels)
-    for values, number in rows.items():
+    for values, number in rows:
         family.add_metric(values, number)
     return family
 
@@ -62,15 +64,15 @@ class _Registered(Collector):
     """Asks the registered collectors; one that fails does not take the others with it."""
 
     def collect(self) -> Iterator[Metric]:
-        up: dict[tuple[str, ...], float] = {}
+        up: list[tuple[tuple[str, ...], float]] = []
         for name, collect in _collectors.items():
             try:
                 found = list(collect())
             except Exception:  # noqa: BLE001 - logged; one broken collector must not blind the others
                 _log.exception("The metrics of %s cannot be read; the others are.", name)
-                up[(name,)] = 0
+                up.append(((name,), 0))
                 continue
-            up[(name,)] = 1
+            up.append(((name,), 1))
             yield from found
         yield gauge("fissile_collector_up", "1 if a collector could be read.", ("collector",), up)
 

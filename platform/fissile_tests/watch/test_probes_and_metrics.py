@@ -204,7 +204,7 @@ def test_one_broken_collector_does_not_blind_the_others(monkeypatch):
         raise ConnectionError("database down")
 
     metrics.register("broken", broken)
-    metrics.register("outbox", lambda: [metrics.gauge("pending", "Rows.", ("context",), {("orders",): 3})])
+    metrics.register("outbox", lambda: [metrics.gauge("pending", "Rows.", ("context",), [(("orders",), 3)])])
 
     text = scrape()
 
