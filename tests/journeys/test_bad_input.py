@@ -117,7 +117,7 @@ def test_a_body_over_the_limit_is_refused(house):
 
 
 @pytest.mark.parametrize(
-    "token", ["", "x", "a.b.c", "e30.e30.", "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.", "Bearer", "\x7f", "x" * 7000]
+    "token", ["", "x", "a.b.c", "e30.e30.", "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.", "Bearer", "x" * 7000]
 )
 def test_a_missing_or_foreign_token_is_refused_alike(house, token):
     reply = house.shop.send("GET", "/api/v1/orders", headers={"authorization": f"Bearer {token}"})

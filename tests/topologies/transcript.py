@@ -121,9 +121,13 @@ def _end(house: RunningHouse, seen: Transcript, rosa: Person, tom: Person, hers:
     shop = house.shop
     eventually(lambda: shop.seen_on_dashboard(rosa, hers), within_seconds=15, what="rosa's order")
     eventually(lambda: shop.seen_on_dashboard(tom, his, versions=2), within_seconds=15, what="tom's two events")
-    # orders hears users' events too; the renaming is the last of them.
-    heard = "SELECT count(*) FROM orders_inbox WHERE state = 'applied'"
-    eventually(lambda: house.rows("orders", heard) == [(3,)], within_seconds=15, what="users' events in orders")
+    # orders hears users' events too, the seeded people's among them.
+    heard, said = "SELECT count(*) FROM orders_inbox WHERE state = 'applied'", "SELECT count(*) FROM users_outbox"
+    eventually(
+        lambda: house.rows("orders", heard) == house.rows("users", said),
+        within_seconds=15,
+        what="users' events in orders",
+    )
     seen.reply("rosa's dashboard", shop.dashboard(rosa))
     seen.reply("tom's dashboard", shop.dashboard(tom))
     for alias, sql in EVENTS.items():
