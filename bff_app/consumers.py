@@ -5,7 +5,6 @@ from __future__ import annotations
 from apps.orders.contracts.events import OrderCancelledV1, OrderPlacedV1
 from fissile.events.consumers import consumes
 from fissile.messages import Envelope
-from fissile.watch.tracing import span
 
 from . import projections
 
@@ -13,24 +12,22 @@ from . import projections
 @consumes(OrderPlacedV1, into="bff")
 def show_order(event: OrderPlacedV1, message: Envelope) -> None:
     """Put a new order on its buyer's dashboard."""
-    with span("projection bff", event=message.type):
-        projections.add_order(
-            event.order_id,
-            buyer_id=event.buyer_id,
-            total_minor=event.total_minor,
-            currency=event.currency,
-            placed_at=event.placed_at,
-            fact=_fact(message),
-        )
+    projections.add_order(
+        event.order_id,
+        buyer_id=event.buyer_id,
+        total_minor=event.total_minor,
+        currency=event.currency,
+        placed_at=event.placed_at,
+        fact=_fact(message),
+    )
 
 
 @consumes(OrderCancelledV1, into="bff")
 def show_cancellation(event: OrderCancelledV1, message: Envelope) -> None:
     """Show an order as cancelled."""
-    with span("projection bff", event=message.type):
-        projections.cancel_order(
-            event.order_id, buyer_id=event.buyer_id, total_minor=event.total_minor, fact=_fact(message)
-        )
+    projections.cancel_order(
+        event.order_id, buyer_id=event.buyer_id, total_minor=event.total_minor, fact=_fact(message)
+    )
 
 
 def _fact(message: Envelope) -> projections.Fact:

@@ -66,7 +66,10 @@ def test_a_refusal_is_shown_for_its_row_and_stops_no_other(operator, monkeypatch
 
     answer = cancel(operator, stubborn, willing, reason="quarry closed")
 
-    assert sorted(told(answer)) == ["Cancelled: 1.", f"order {stubborn.id}: The order has gone too far to be cancelled."]
+    assert sorted(told(answer)) == [
+        "Cancelled: 1.",
+        f"order {stubborn.id}: The order has gone too far to be cancelled.",
+    ]
     assert list(OrdersOutbox.objects.filter(version=2).values_list("aggregate", flat=True)) == [f"order/{willing.id}"]
 
 

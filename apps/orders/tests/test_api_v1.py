@@ -218,9 +218,7 @@ def test_bad_bodies_are_refused_and_nothing_is_written(body, status):
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/xml"])
 def test_only_json_is_read(kind):
-    assert_problem(
-        place(browser(a_known_buyer()), b"lines=1", content_type=kind), 415, "unsupported_media_type"
-    )
+    assert_problem(place(browser(a_known_buyer()), b"lines=1", content_type=kind), 415, "unsupported_media_type")
     assert nothing_was_written()
 
 

@@ -31,9 +31,7 @@ def place(buyer_id, *, buyers=None, claim=None, **quantities):
 
 
 def a_claim(buyer_id, key="k-1", fingerprint="f" * 64):
-    return Claim(
-        principal=str(buyer_id), method="POST", route="/api/v1/orders", key=key, fingerprint=fingerprint
-    )
+    return Claim(principal=str(buyer_id), method="POST", route="/api/v1/orders", key=key, fingerprint=fingerprint)
 
 
 def published():
@@ -152,9 +150,7 @@ def test_somebody_elses_order_is_unknown():
 def test_an_order_that_newer_code_has_shipped_cannot_be_cancelled(monkeypatch):
     order = a_placed_order()
     load = queries.Order.from_db.__func__
-    monkeypatch.setattr(
-        Order, "from_db", classmethod(lambda cls, *args: _with_status(load(cls, *args), "shipped"))
-    )
+    monkeypatch.setattr(Order, "from_db", classmethod(lambda cls, *args: _with_status(load(cls, *args), "shipped")))
 
     with pytest.raises(NotCancellable):
         usecases.cancel_order(order.id, buyer_id=order.buyer_id, reason="too late")

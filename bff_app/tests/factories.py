@@ -1,0 +1,65 @@
+"""Things that tests of the web BFF start from."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.test import Client
+
+from apps.orders.contracts.events import OrderCancelledV1, OrderPlacedV1, PlacedLineV1
+from bff_app.ports import Profile
+from fissile.events.consumers import consumer
+from fissile.messages import Envelope, Event, to_wire, uuid7
+from fissile.trust import issue_access
+
+PLACED_AT = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
+
+
+def a_profile(**facts: Any) -> Profile:
+    return Profile(**{"id": uuid4(), "name": "Rosa", "email": "rosa@example.com"} | facts)
+
+
+def placed(buyer_id: UUID, *, order_id: UUID | None = None, total_minor: int = 2_500) -> OrderPlacedV1:
+    return OrderPlacedV1(
+        order_id=order_id or uuid7(),
+        buyer_id=buyer_id,
+        lines=(PlacedLineV1(sku="slate-tile", quantity=1, unit_price_minor=total_minor),),
+        total_minor=total_minor,
+        currency="EUR",
+        placed_at=PLACED_AT,
+    )
+
+
+def cancelled(order: OrderPlacedV1) -> OrderCancelledV1:
+    return OrderCancelledV1(
+        order_id=order.order_id,
+        buyer_id=order.buyer_id,
+        reason="by the buyer",
+        total_minor=order.total_minor,
+        currency=order.currency,
+    )
+
+
+def enveloped(event: Event, version: int) -> Envelope:
+    return Envelope(
+        id=uuid7(),
+        source="/orders",
+        type=event.name,
+        subject=event.aggregate,
+        aggregateversion=version,
+        time=PLACED_AT,
+        correlationid="c-1",
+        data=to_wire(event),
+    )
+
+
+def hear(event: Event, version: int) -> None:
+    """Hand an event to its handler, past the inbox."""
+    consumer("bff.orders").handle(enveloped(event, version))
+
+
+def browser(user_id: UUID | None = None) -> Client:
+    """An HTTP client, logged in as `user_id` if one is given."""
+    return Client(headers={"authorization": f"Bearer {issue_access(user_id)}"} if user_id else {})
