@@ -38,7 +38,7 @@ def questions(state: Path) -> list[tuple[str, list[str], dict[str, str]]]:
     local = {"STATE_DIR": str(state), "DEBUG": "true"}
     asked = [
         ("mypy --strict", [str(BIN / "mypy"), *strict_paths()], local),
-        ("ruff check", [str(BIN / "ruff"), "check", "--quiet"], {}),
+        ("ruff check", [str(BIN / "ruff"), "check", "--quiet", "--output-format=concise"], {}),
         ("import rules", [str(BIN / "lint-imports"), "--no-logo"], {}),
         ("missing migrations", [*manage, "makemigrations", "--check", "--dry-run"], local),
     ]

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -34,6 +35,8 @@ STOP_WITHIN_SECONDS = 30.0
 # A process that dies so often before it was ever ready will not get better by itself.
 MOST_DEATHS_AT_START = 3
 TICK_SECONDS = 0.1
+# Celery's own last line of a start: `worker@host ready.`
+_SAYS_READY = re.compile(r"\bready\b")
 
 
 class CannotStart(Exception):
@@ -209,7 +212,7 @@ class Supervisor:
 
     def _show(self, child: Child, text: str) -> None:
         fields = parsed(text)
-        if child.process.kind == "worker" and "ready" in str((fields or {}).get("event", text)):
+        if child.process.kind == "worker" and _SAYS_READY.search(str((fields or {}).get("event", text))):
             child.is_ready = True
         if not text.strip():
             return
