@@ -55,7 +55,6 @@ class DashboardHistory(models.Model):
 class DashboardTotals(models.Model):
     """Sums per buyer, counted up event by event; a double effect would show here too."""
 
-    # Not `orders_…`: a column must not look like a table of the neighbour's (QueryOnForeignTable).
     buyer_id = models.UUIDField(primary_key=True)
     placed_count = models.PositiveIntegerField(default=0)
     cancelled_count = models.PositiveIntegerField(default=0)

@@ -33,7 +33,7 @@ ROWS = {
     "bff": (
         "SELECT order_id, status, total_minor, currency, version FROM bff_dashboard_order ORDER BY placed_at, order_id",
         "SELECT order_id, version, event FROM bff_dashboard_history ORDER BY id",
-        "SELECT buyer_id, orders_placed, orders_cancelled, spent_minor FROM bff_dashboard_totals ORDER BY buyer_id",
+        "SELECT buyer_id, placed_count, cancelled_count, spent_minor FROM bff_dashboard_totals ORDER BY buyer_id",
         "SELECT consumer, aggregate, version, type, state FROM bff_inbox ORDER BY aggregate, version",
     ),
     "orders": (
