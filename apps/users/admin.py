@@ -23,9 +23,7 @@ from .models import RefreshFamily, User
 class CreditLimitForm(forms.Form):
     """The new limit, and why."""
 
-    limit_minor = forms.IntegerField(
-        label="Credit limit, in cents", min_value=0, max_value=LARGEST_CREDIT_LIMIT_MINOR
-    )
+    limit_minor = forms.IntegerField(label="Credit limit, in cents", min_value=0, max_value=LARGEST_CREDIT_LIMIT_MINOR)
     reason = forms.CharField(min_length=3, max_length=500, help_text="Kept in the log with your name.")
 
 

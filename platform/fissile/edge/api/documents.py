@@ -89,9 +89,7 @@ def asset(request: HttpRequest, name: str) -> HttpResponse:
         return HttpResponse(_START, content_type="text/javascript")
     if name not in _ASSETS:
         raise Http404
-    return HttpResponse(
-        _read(name), content_type=_ASSETS[name], headers={"Cache-Control": "public, max-age=86400"}
-    )
+    return HttpResponse(_read(name), content_type=_ASSETS[name], headers={"Cache-Control": "public, max-age=86400"})
 
 
 @lru_cache(maxsize=len(_ASSETS))

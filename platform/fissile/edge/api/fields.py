@@ -162,6 +162,14 @@ def money(amount_minor: int, currency: str) -> dict[str, Any]:
 
 
 __all__ = [
-    "ONE_LINE", "VERBATIM", "Identifier", "Moment", "Money", "QuerySerializer", "StrictSerializer", "Text", "Whole",
+    "ONE_LINE",
+    "VERBATIM",
+    "Identifier",
+    "Moment",
+    "Money",
+    "QuerySerializer",
+    "StrictSerializer",
+    "Text",
+    "Whole",
     "money",
 ]

@@ -23,15 +23,27 @@ Declared = type[FissileError] | int
 # Every public operation is routed by the gateway, which may answer these by itself
 # (406 and 413 come from either side).
 GATEWAY: tuple[Declared, ...] = (
-    refusals.MalformedRequest, refusals.NotFound, refusals.MethodNotAllowed, 408, refusals.ContentTooLarge,
-    414, 431, 500, 502, UnreachableError, UncertainError,
-)  # fmt: skip
+    refusals.MalformedRequest,
+    refusals.NotFound,
+    refusals.MethodNotAllowed,
+    408,
+    refusals.ContentTooLarge,
+    414,
+    431,
+    500,
+    502,
+    UnreachableError,
+    UncertainError,
+)
 EVERY_OPERATION: tuple[Declared, ...] = (refusals.NotAcceptable, refusals.InvalidRequest)
 WITH_TOKEN: tuple[Declared, ...] = (NotAuthenticated,)
 WITH_BODY: tuple[Declared, ...] = (refusals.ContentTooLarge, refusals.UnsupportedMediaType)
 WITH_KEY: tuple[Declared, ...] = (
-    refusals.IdempotencyKeyRequired, refusals.IdempotencyKeyInvalid, IdempotencyKeyInUse, IdempotencyKeyReused,
-)  # fmt: skip
+    refusals.IdempotencyKeyRequired,
+    refusals.IdempotencyKeyInvalid,
+    IdempotencyKeyInUse,
+    IdempotencyKeyReused,
+)
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -87,9 +99,15 @@ def operation(
     header name to a description.
     """
     declared = Operation(
-        id=id, summary=summary, responses=responses, request=request, query=query, refusals=refusals,
-        idempotent=idempotent, response_headers=response_headers or {},
-    )  # fmt: skip
+        id=id,
+        summary=summary,
+        responses=responses,
+        request=request,
+        query=query,
+        refusals=refusals,
+        idempotent=idempotent,
+        response_headers=response_headers or {},
+    )
 
     def mark(handler: Handler) -> Handler:
         handler.operation = declared  # type: ignore[attr-defined]

@@ -144,5 +144,8 @@ class StrictRequest(Request):
     """A request whose `data` is strict JSON always; an absent body is refused, not taken for `{}`."""
 
     def _parse(self) -> tuple[Any, Any]:
-        ensure_json(self.META.get("CONTENT_TYPE") or "", self.META.get("HTTP_CONTENT_ENCODING") or "")
+        kind = self.META.get("CONTENT_TYPE") or ""
+        # With neither a body nor its kind, what is missing is the body.
+        if kind or read_body(self._request):
+            ensure_json(kind, self.META.get("HTTP_CONTENT_ENCODING") or "")
         return load_json(read_body(self._request)), {}

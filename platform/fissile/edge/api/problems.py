@@ -54,7 +54,10 @@ def problem_of(error: BaseException) -> Problem | None:
             # Only what is wrong with a bearer token is `invalid_token` (RFC 6750, 3.1).
             challenge = f'{REALM}, error="invalid_token"' if problem.code == _NOT_AUTHENTICATED.code else REALM
             return Problem(
-                status=401, code=problem.code, detail=problem.detail, facts=problem.facts,
+                status=401,
+                code=problem.code,
+                detail=problem.detail,
+                facts=problem.facts,
                 headers={**problem.headers, "WWW-Authenticate": challenge},
             )
         case FissileError():

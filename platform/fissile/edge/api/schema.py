@@ -118,6 +118,4 @@ class AutoSchema(SpectacularSchema):
 
 
 def _answer_header(name: str, description: str, status: int) -> OpenApiParameter:
-    return OpenApiParameter(
-        name, str, OpenApiParameter.HEADER, description=description, response=[str(status)]
-    )
+    return OpenApiParameter(name, str, OpenApiParameter.HEADER, description=description, response=[str(status)])
