@@ -133,7 +133,7 @@ class House:
 
     def _worker(self, group: Group) -> Process:
         name = group.process_name("worker")
-        argv = ("-m", "celery", "-A", "settings.celery:app", "worker", "-P", "solo", "-l", "INFO")
+        argv = ("-m", "celery", "-q", "-A", "settings.celery:app", "worker", "-P", "solo", "-l", "INFO")
         quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat", "-n", f"{name}@%h")
         worker = self._process(name, "worker", group, (*argv, *quiet), None)
         # Celery warns root at every start; the house runs its processes as whoever started it, loopback only.
