@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn, TypeVar
+from typing import Any, ClassVar, NoReturn, Self, TypeVar
 
 from django.db import models
 
@@ -52,7 +52,7 @@ class AggregateRow(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     version = models.PositiveIntegerField(default=0, editable=False)
 
-    objects = AggregateQuerySet.as_manager()
+    objects: ClassVar[models.Manager[Self]] = AggregateQuerySet.as_manager()
 
     class Meta:
         abstract = True

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rest_framework import serializers
 
 from apps.orders.domain import MOST_LINES, MOST_OF_ONE_PRODUCT
 from fissile.edge.api.fields import Identifier, Moment, Money, QuerySerializer, StrictSerializer, Text, Whole
 
 SKU_PATTERN = r"^[a-z0-9][a-z0-9-]{1,39}$"
+CURSOR_PATTERN = r"^[A-Za-z0-9_-]+$"
 
 
 class Product(serializers.Serializer):  # type: ignore[type-arg]
@@ -36,9 +35,7 @@ class Wish(StrictSerializer):
 class PlaceOrder(StrictSerializer):
     """What a buyer wants; each SKU on one line."""
 
-    lines: serializers.ListSerializer[Any] = serializers.ListSerializer(
-        child=Wish(), min_length=1, max_length=MOST_LINES
-    )
+    lines = serializers.ListField(child=Wish(), min_length=1, max_length=MOST_LINES)
 
 
 class Line(serializers.Serializer):  # type: ignore[type-arg]
@@ -66,11 +63,11 @@ class OrderPage(serializers.Serializer):  # type: ignore[type-arg]
     """Orders, newest first; `next_cursor` is null on the last page."""
 
     items = Order(many=True)
-    next_cursor = Text(longest=80, allow_null=True)
+    next_cursor = Text(longest=80, pattern=CURSOR_PATTERN, allow_null=True)
 
 
 class PageQuery(QuerySerializer):
     """Which part of the list."""
 
     limit = Whole(lowest=1, highest=100, required=False, default=20, help_text="Orders on a page.")
-    cursor = Text(longest=80, required=False, help_text="`next_cursor` of the page before.")
+    cursor = Text(longest=80, pattern=CURSOR_PATTERN, required=False, help_text="`next_cursor` of the page before.")
