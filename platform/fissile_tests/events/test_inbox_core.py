@@ -178,7 +178,8 @@ def test_after_a_run_the_same_aggregate_is_looked_at_again():
 
 
 @pytest.mark.parametrize(
-    "row", [Row(message(1), attempts=2), Row(message(1), state="parked", attempts=1), Row(message(1, number=9), attempts=1)]
+    "row",
+    [Row(message(1), attempts=2), Row(message(1), state="parked", attempts=1), Row(message(1, number=9), attempts=1)],
 )
 def test_a_zombie_that_wakes_before_its_run_goes_home(row):
     inbox = at_run(Row(message(1)))
@@ -220,11 +221,20 @@ def test_a_row_whose_runs_never_came_back_is_parked_without_another():
     assert names(effects) == ["Park", "Commit"]
 
 
-@pytest.mark.parametrize("rows", [[], [Row(message(1), is_due=False)], [Row(message(1), state="parked")], [Row(message(3))]])
+@pytest.mark.parametrize(
+    "rows", [[], [Row(message(1), is_due=False)], [Row(message(1), state="parked")], [Row(message(3))]]
+)
 def test_an_aggregate_without_a_due_head_is_put_to_sleep(rows):
     _, effects = at_mark(*rows)
 
     assert effects == [Sleep("parcel/a"), Commit()]
+
+
+def test_rows_without_a_position_get_one_before_they_are_locked():
+    inbox = Inbox()
+    inbox.step(Tick())
+
+    assert inbox.step(Found(("parcel/a",))) == [Ensure(("parcel/a",)), Begin(), Lock(("parcel/a",), wait=False)]
 
 
 def test_an_aggregate_that_somebody_else_holds_is_left_to_the_next_sweep():

@@ -231,7 +231,8 @@ class Inbox:
                 return self._store() if is_suspect else self._fast()
             case Found(aggregates) if self.doing == "look":
                 self.todo = list(aggregates)
-                return self._next()
+                # Rows made by other hands (a fork, a re-read, a backfill) may have no position yet.
+                return [Ensure(aggregates), *self._next()] if aggregates else self._next()
         return []
 
     def rest(self) -> None:
