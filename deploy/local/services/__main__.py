@@ -52,8 +52,13 @@ def _up_from_binaries(instance: Instance) -> None:
         raise ServicesError("The servers were installed and are still not found. Fix: see deploy/local/services")
     # The broker takes 6 s and PostgreSQL 1 s: the first starts while the second is made.
     starting = rabbitmq.begin(instance, broker)
-    postgres.up(instance, binaries)
-    rabbitmq.wait(instance, starting)
+    try:
+        postgres.up(instance, binaries)
+        rabbitmq.wait(instance, starting)
+    except ServicesError:
+        if starting:
+            rabbitmq.abandon(instance, starting)
+        raise
 
 
 def _missing() -> list[str]:

@@ -5,6 +5,7 @@ May touch: <instance>/rabbitmq and the instance's ports, its own epmd included.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -80,6 +81,15 @@ def wait(instance: Instance, starting: subprocess.Popen[bytes] | None) -> None:
     wait_until(f"RabbitMQ's answer on port {instance.amqp_port}", is_settled, seconds=90, log=home / "out")
     if not broker_answers(instance):
         raise ServicesError(f"RabbitMQ ended at once.{tail(home / 'out')}")
+
+
+def abandon(instance: Instance, starting: subprocess.Popen[bytes]) -> None:
+    """Take back a start whose other half failed; it may not have written its pid file yet."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(starting.pid, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        starting.wait(timeout=30)
+    down(instance)
 
 
 def down(instance: Instance) -> None:
