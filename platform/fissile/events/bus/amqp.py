@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import struct
 import threading
 import time
 from collections.abc import Sequence
@@ -65,7 +66,7 @@ class AmqpPublisher:
                 self._send(message)
             while self._waiting:
                 self._read_frame(ends)
-        except (AMQPError, OSError, ValueError, TypeError) as wrong:
+        except (AMQPError, OSError, ValueError, TypeError, struct.error) as wrong:
             raise self._broken(wrong, late.is_set(), deadline_seconds) from wrong
         finally:
             watchdog.cancel()

@@ -73,6 +73,8 @@ class EmbeddedPublisher:
             self._channel = self._connection.channel()
             self._exchange = topology.exchange(exchange)(self._channel)
             self._exchange.declare()
+            # Opens the file: without it the first batch would be the first to notice.
+            self._channel.db.execute("SELECT 1")
         except (sqlite3.Error, OSError) as wrong:
             self.close()
             raise PublishBroken(f"the bus file cannot be opened: {wrong}", Verdicts()) from wrong

@@ -24,6 +24,8 @@ DELIVERY_LIMIT = 1000
 DEAD_LETTERS = "fissile.dead-letters"
 WHOLE_STREAM = "#"
 CONNECT_TIMEOUT_SECONDS = 3.0
+# Callers have their own pauses between tries; kombu would wait two seconds inside.
+_ONE_TRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +59,7 @@ def connect(broker_url: str, *, heartbeat_seconds: float = 10, **options: Any) -
         broker_url,
         connect_timeout=CONNECT_TIMEOUT_SECONDS,
         heartbeat=heartbeat_seconds,
-        transport_options={"read_timeout": 5, "write_timeout": 5, **options},
+        transport_options={"read_timeout": 5, "write_timeout": 5, **_ONE_TRY, **options},
     )
 
 

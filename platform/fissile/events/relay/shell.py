@@ -38,6 +38,8 @@ _trace = TraceContextTextMapPropagator()
 PUBLISH_DEADLINE_SECONDS = LEASE_SECONDS * 0.4
 # Behind every wake-up; part of correctness, since wake-ups may be lost.
 SWEEP_SECONDS = 1.0
+# A routing key is a short string (AMQP 0-9-1, 4.2.5.3); the embedded bus keeps to it.
+_LONGEST_TYPE_BYTES = 255
 _FIRST_RETRY_SECONDS = 0.1
 _LONGEST_RETRY_SECONDS = 2.0
 
@@ -222,6 +224,8 @@ class _Batch:
         return refused
 
     def _message(self, row: OutboxRow) -> bus.Outgoing:
+        if len(row.type.encode()) > _LONGEST_TYPE_BYTES:
+            raise ValueError(f"an event type has at most {_LONGEST_TYPE_BYTES} bytes")
         headers: dict[str, Any] = row.headers
         known = {name: headers[name] for name in ("traceparent", "tracestate") if headers.get(name)}
         span = trace.get_tracer("fissile").start_span(

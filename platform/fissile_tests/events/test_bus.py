@@ -1,0 +1,165 @@
+"""The bus: verdicts belong to their messages, whatever the link does; the same words on both brokers."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from fissile.contexts import Context
+from fissile.events import bus
+from fissile.events.bus import topology
+
+
+def messages(count, key="shoplet.basket_filled.v1"):
+    return [bus.Outgoing(id=f"m{number}", routing_key=key, body=b'{"n": 1}') for number in range(count)]
+
+
+@pytest.fixture
+def publisher(broker_url):
+    made = bus.open_publisher(broker_url, "test-bus")
+    yield made
+    made.close()
+
+
+def test_a_batch_is_confirmed_message_by_message_and_arrives_in_order(publisher, bound, received):
+    queue = bound("test-bus")
+
+    verdicts = publisher.publish(messages(250), deadline_seconds=5)
+
+    assert {f"m{number}" for number in range(250)} == verdicts.confirmed
+    assert [f"m{number}" for number in range(250)] == [one.message_id for one in received(queue, 250)]
+
+
+def test_a_message_without_a_queue_is_returned_and_its_neighbours_are_confirmed(publisher, bound):
+    bound("test-bus", "wanted.#")
+    batch = [
+        bus.Outgoing(id=f"m{number}", routing_key="wanted.a" if number % 2 else "unwanted.a", body=b"{}")
+        for number in range(30)
+    ]
+
+    verdicts = publisher.publish(batch, deadline_seconds=5)
+
+    assert {f"m{number}" for number in range(0, 30, 2)} == set(verdicts.returned)
+    assert {f"m{number}" for number in range(1, 30, 2)} == verdicts.confirmed
+
+
+def test_a_message_that_was_not_acknowledged_comes_back_flagged(publisher, bound, broker_url):
+    queue = bound("test-bus", **quorum(broker_url))
+    publisher.publish(messages(1), deadline_seconds=5)
+
+    first = bus.open_consumer(broker_url, queue, 10)
+    (delivery,) = wait_for(first)
+    first.close()
+    second = bus.open_consumer(broker_url, queue, 10)
+    (again,) = wait_for(second)
+    second.ack([again])
+    second.close()
+
+    assert (False, True) == (delivery.redelivered, again.redelivered)
+    third = bus.open_consumer(broker_url, queue, 10)
+    assert [] == third.receive(0.1, 10)
+    third.close()
+
+
+def test_a_limit_leaves_the_rest_for_the_next_call(publisher, bound, broker_url):
+    queue = bound("test-bus")
+    publisher.publish(messages(30), deadline_seconds=5)
+    consumer = bus.open_consumer(broker_url, queue, 100)
+
+    found = []
+    while len(found) < 30 and (batch := consumer.receive(5, 7)):
+        assert len(batch) <= 7
+        consumer.ack(batch)
+        found += batch
+    consumer.close()
+
+    assert [f"m{number}" for number in range(30)] == [one.message_id for one in found]
+
+
+def test_what_is_declared_twice_is_there_once(broker_url, received, publisher):
+    queues = [("test-declared.test-bus", "test-bus")]
+    bus.declare(broker_url, ["test-bus"], queues)
+    bus.declare(broker_url, ["test-bus"], queues)
+    try:
+        publisher.publish(messages(2), deadline_seconds=5)
+        assert ["m0", "m1"] == [one.message_id for one in received("test-declared.test-bus", 2)]
+    finally:
+        with topology.connect(broker_url) as connection, connection.channel() as channel:
+            channel.queue_delete("test-declared.test-bus")
+
+
+def test_a_broker_that_is_not_there_breaks_the_publisher_at_once(tmp_path):
+    (tmp_path / "not-a-folder").write_text("")
+    for url in ("amqp://guest:guest@127.0.0.1:1//", f"sqlitebus:///{tmp_path}/not-a-folder/bus.sqlite3"):
+        with pytest.raises(bus.PublishBroken):
+            bus.open_publisher(url, "test-bus")
+
+
+def test_topology_follows_from_what_contexts_say_of_themselves():
+    depot = Context(name="depot", package="x", publishes=("depot.sent.v1",))
+    shop = Context(name="shop", package="x", consumes=("depot.sent.v1", "users.renamed.v1"))
+
+    found = bus.topology_of([depot, shop])
+
+    assert ("depot", "users") == found.exchanges
+    assert (("shop.depot", "depot"), ("shop.users", "users")) == found.queues
+
+
+@pytest.mark.real
+def test_a_delayed_confirm_is_credited_to_its_own_message(slow_link, bound):
+    bound("test-bus")
+    publisher = bus.open_publisher(slow_link.url, "test-bus")
+    slow_link.delay_seconds = 0.2
+    first, second = messages(5), [bus.Outgoing(id="late", routing_key="a.b", body=b"{}")]
+
+    assert {one.id for one in first} == publisher.publish(first, deadline_seconds=4).confirmed
+    assert {"late"} == publisher.publish(second, deadline_seconds=4).confirmed
+    publisher.close()
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("mode", ["hold", "trickle"])
+def test_a_peer_that_confirms_nothing_meets_the_deadline_even_if_it_sends_heartbeats(mode, slow_link, bound):
+    bound("test-bus")
+    publisher = bus.open_publisher(slow_link.url, "test-bus")
+    slow_link.mode = mode
+    began = time.monotonic()
+
+    with pytest.raises(bus.PublishBroken) as broken:
+        publisher.publish(messages(20), deadline_seconds=0.6)
+    publisher.close()
+
+    assert 0.5 < time.monotonic() - began < 2.5
+    assert set() == broken.value.verdicts.confirmed
+    assert not broken.value.blames_message
+
+
+@pytest.mark.real
+def test_a_full_queue_refuses_and_the_refused_are_known_by_name(publisher, bound, received):
+    full = {"x-max-length": 1, "x-overflow": "reject-publish"}
+    queue = bound("test-bus", **full)
+
+    verdicts = publisher.publish(messages(20), deadline_seconds=5)
+
+    assert verdicts.refused
+    assert {f"m{number}" for number in range(20)} == verdicts.confirmed | set(verdicts.refused)
+    assert verdicts.confirmed == {one.message_id for one in received(queue, len(verdicts.confirmed))}
+
+
+@pytest.mark.real
+def test_a_message_that_cannot_be_put_on_the_wire_is_blamed(publisher, bound):
+    bound("test-bus")
+
+    with pytest.raises(bus.PublishBroken) as broken:
+        publisher.publish(messages(1, key="k" * 300), deadline_seconds=5)
+
+    assert broken.value.blames_message
+
+
+def quorum(broker_url):
+    return {} if bus.is_embedded(broker_url) else {"x-queue-type": "quorum"}
+
+
+def wait_for(consumer):
+    return consumer.receive(5, 10)
