@@ -10,3 +10,8 @@ class OperationsConfig(AdminConfig):
 
     default = False
     default_site = "fissile.console.operations.OperationsSite"
+
+    def ready(self) -> None:
+        """Load every context's admin.py, and the page of the log."""
+        super().ready()
+        from . import audit  # noqa: F401 - registers its page

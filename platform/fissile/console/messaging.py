@@ -22,6 +22,10 @@ from .reasons import ask_reason, reason_given
 from .replay import replay_rows
 from .rows import ReadOnlyAdmin, shown_json
 
+# Each is a line on the page that asks for the reason, and a transaction of its own afterwards.
+MOST_AT_ONCE = 200
+PARKED_EVENT = Q(sent_at__isnull=True, parked_at__isnull=False)
+
 
 class OutboxStateFilter(admin.SimpleListFilter):
     """Unsent, sent, parked: derived from the row's times."""
@@ -30,7 +34,7 @@ class OutboxStateFilter(admin.SimpleListFilter):
     parameter_name = "state"
     _queries = {
         "pending": Q(sent_at__isnull=True, parked_at__isnull=True),
-        "parked": Q(sent_at__isnull=True, parked_at__isnull=False),
+        "parked": PARKED_EVENT,
         "sent": Q(sent_at__isnull=False),
     }
 
@@ -45,6 +49,37 @@ class OutboxStateFilter(admin.SimpleListFilter):
 
 
 class _MessageAdmin(ReadOnlyAdmin):
+    actions = ("replay_selected",)
+    # Which rows are dead letters.
+    parked: Q
+
+    @admin.action(description="Replay selected dead letters", permissions=["operate"])
+    def replay_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        """Ask for a reason, then put parked rows back in line; others are left alone."""
+        parked = queryset.filter(self.parked)
+        chosen = queryset.count()
+        if not parked:
+            self.message_user(request, "None of the selected rows is parked; nothing to replay.", "warning")
+            return None
+        if len(parked) > MOST_AT_ONCE:
+            said = f"At most {MOST_AT_ONCE} at once here; for more: manage.py deadletters replay --consumer NAME"
+            self.message_user(request, said, "warning")
+            return None
+        reason = reason_given(request)
+        if reason is None:
+            return ask_reason(
+                self,
+                request,
+                rows=list(parked),
+                action="replay_selected",
+                title="Replay dead letters",
+                says="Each is tried again, in its place in the order of its aggregate. "
+                "Later versions that wait behind it follow by themselves.",
+                left_out=chosen - len(parked),
+            )
+        replay_rows(self, request, list(parked), reason)
+        return None
+
     @admin.display(description="payload")
     def payload_shown(self, row: Any) -> SafeString:
         """The payload, secrets hidden."""
@@ -70,6 +105,7 @@ class OutboxAdmin(_MessageAdmin):
     search_fields = ("=aggregate", "=id")
     search_help_text = "an aggregate (order/<id>) or a message id"
     ordering = ("-seq",)
+    parked = PARKED_EVENT
     fields = (
         *("seq", "id", "type", "aggregate", "version", "lane", "state", "recorded_at", "sent_at"),
         *("attempts", "next_at", "parked_at", "reason", "trace", "payload_shown", "headers_shown"),
@@ -90,35 +126,12 @@ class InboxAdmin(_MessageAdmin):
     search_fields = ("=aggregate", "=message_id")
     search_help_text = "an aggregate (order/<id>) or a message id"
     ordering = ("-id",)
-    actions = ("replay_selected",)
+    parked = Q(state=InboxRow.State.PARKED)
     fields = (
         *("id", "consumer", "message_id", "type", "aggregate", "version", "state", "received_at", "applied_at"),
         *("attempts", "due", "marked_until", "reason", "trace", "payload_shown", "headers_shown"),
     )
     readonly_fields = ("trace", "payload_shown", "headers_shown")
-
-    @admin.action(description="Replay selected dead letters", permissions=["operate"])
-    def replay_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        """Ask for a reason, then put parked rows back in line; others are left alone."""
-        parked = queryset.filter(state=InboxRow.State.PARKED)
-        chosen = queryset.count()
-        if not parked:
-            self.message_user(request, "None of the selected rows is parked; nothing to replay.", "warning")
-            return None
-        reason = reason_given(request)
-        if reason is None:
-            return ask_reason(
-                self,
-                request,
-                rows=list(parked),
-                action="replay_selected",
-                title="Replay dead letters",
-                says="Each is tried again, in its place in the order of its aggregate. "
-                "Later versions that wait behind it follow by themselves.",
-                left_out=chosen - len(parked),
-            )
-        replay_rows(self, request, list(parked), reason)
-        return None
 
 
 class PositionAdmin(ReadOnlyAdmin):

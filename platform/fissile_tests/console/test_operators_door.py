@@ -10,7 +10,7 @@ from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 
 from fissile.messages import uuid7
-from fissile_tests.shoplet.models import ShopletInbox, ShopletOutbox
+from fissile_tests.shoplet.models import ShopletInbox, ShopletOutbox, ShopletPosition
 
 pytestmark = pytest.mark.django_db(databases=["operations", "users", "orders", "bff", "shoplet"])
 HEADERS = {"correlationid": "c", "traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01", "tenant": "shop"}
@@ -130,6 +130,40 @@ def test_too_short_a_reason_is_asked_for_again(operator):
     assert "Say why" in text
     row.refresh_from_db()
     assert row.state == "parked"
+
+
+def test_a_replayed_letter_is_back_in_line_and_the_log_says_who_and_why(operator):
+    first, second = a_message(reason="ValueError: bad shelf", attempts=5), a_message(version=2, state="waiting")
+
+    text = replay(operator, first, second, reason="the shelf is mended").content.decode()
+
+    assert "1 dead letter put back in line" in text
+    first.refresh_from_db()
+    assert (first.state, first.attempts) == ("waiting", 0)
+    entry = LogEntry.objects.get()
+    assert (entry.user.username, entry.object_id) == ("op", str(first.pk))
+    assert "bad shelf" in entry.change_message
+    assert "the shelf is mended" in entry.change_message
+    assert "the shelf is mended" in operator.get(reverse("admin:admin_logentry_changelist")).content.decode()
+
+
+def test_a_letter_that_was_applied_meanwhile_is_not_repeated(operator):
+    row = a_message()
+    ShopletPosition.objects.create(consumer=row.consumer, aggregate=row.aggregate, applied_version=1)
+
+    assert "already applied" in replay(operator, row, reason="because").content.decode()
+    assert LogEntry.objects.count() == 0
+
+
+def test_a_parked_event_can_be_sent_again(operator):
+    event = an_event(parked_at="2026-01-01T00:00Z", reason="no queue is bound", attempts=5)
+    data = {"action": "replay_selected", "_selected_action": [event.pk], "reason": "the queue is bound now"}
+
+    operator.post(page("shopletoutbox_changelist"), data)
+
+    event.refresh_from_db()
+    assert (event.parked_at, event.attempts) == (None, 0)
+    assert LogEntry.objects.count() == 1
 
 
 def test_a_row_that_is_not_parked_is_not_replayed(operator):
