@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from fissile.watch.trace_store import TraceStore
+
 ROOT = Path(__file__).resolve().parents[2]
 # A Django project of one file: the server's configuration is what is tried here.
 PROJECT = """
@@ -22,8 +24,8 @@ from pathlib import Path
 import django
 from django.conf import settings
 here = Path(__file__).parent
-settings.configure(ALLOWED_HOSTS=["*"], SECRET_KEY="t", ROOT_URLCONF=__name__, STATIC_URL="static/", LOGGING_CONFIG=None,
-    MIDDLEWARE=["fissile.watch.middleware.Watched"], FISSILE={"process_name": "web", "packages": {}})
+settings.configure(ALLOWED_HOSTS=["*"], SECRET_KEY="t", ROOT_URLCONF=__name__, STATIC_URL="static/",
+    LOGGING_CONFIG=None, MIDDLEWARE=["fissile.watch.middleware.Watched"], FISSILE={"process_name": "web", "packages": {}})
 django.setup()
 from fissile.watch import tracing
 tracing.setup("web", here / "traces.sqlite3")
@@ -116,8 +118,5 @@ def test_the_last_spans_are_written_before_the_process_ends(web):
 
     server.send_signal(signal.SIGTERM)
     assert server.wait(15) == 0
-
-    sys.path.insert(0, str(ROOT / "platform"))
-    from fissile.watch.trace_store import TraceStore
 
     assert [one.name for one in TraceStore(folder / "traces.sqlite3").traces()] == ["GET unmatched"]
