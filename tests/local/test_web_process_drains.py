@@ -25,7 +25,8 @@ import django
 from django.conf import settings
 here = Path(__file__).parent
 settings.configure(ALLOWED_HOSTS=["*"], SECRET_KEY="t", ROOT_URLCONF=__name__, STATIC_URL="static/",
-    LOGGING_CONFIG=None, MIDDLEWARE=["fissile.watch.middleware.Watched"], FISSILE={"process_name": "web", "packages": {}})
+    LOGGING_CONFIG=None, MIDDLEWARE=["fissile.watch.middleware.Watched"],
+    FISSILE={"process_name": "web", "packages": {}})
 django.setup()
 from fissile.watch import tracing
 tracing.setup("web", here / "traces.sqlite3")
