@@ -2,6 +2,7 @@
 
 import django.db.models.deletion
 import fissile.data.clock
+import fissile.data.models
 import fissile.data.migrations
 import fissile.messages.ids
 from django.db import migrations, models
@@ -86,7 +87,7 @@ class Migration(migrations.Migration):
                 ('fingerprint', models.CharField(max_length=64)),
                 ('status', models.PositiveSmallIntegerField()),
                 ('headers', models.JSONField()),
-                ('body', models.JSONField()),
+                ('body', fissile.data.models.JSONText()),
                 ('created_at', models.DateTimeField(db_default=fissile.data.clock.Clock())),
             ],
             options={

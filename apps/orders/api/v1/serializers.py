@@ -28,8 +28,8 @@ class PriceList(serializers.Serializer):  # type: ignore[type-arg]
 class Wish(StrictSerializer):
     """One line as the buyer wants it; the price is ours to say."""
 
-    sku = Text(shortest=2, longest=40, pattern=SKU_PATTERN)
-    quantity = Whole(lowest=1, highest=MOST_OF_ONE_PRODUCT)
+    sku = Text(shortest=2, longest=40, pattern=SKU_PATTERN, example="slate-tile")
+    quantity = Whole(lowest=1, highest=MOST_OF_ONE_PRODUCT, example=2)
 
 
 class PlaceOrder(StrictSerializer):

@@ -40,6 +40,7 @@ class Orders(ApiView):
         refusals=(errors.UnknownProduct, errors.InvalidLines, errors.CreditLimitExceeded, errors.UnknownBuyer),
         idempotent=True,
         response_headers={201: {"Location": "Where the order can be read."}},
+        links={id: {"parameters": {"order_id": "$response.body#/id"}} for id in ("orders_get", "orders_cancel")},
     )
     def post(self, request: Request) -> Response:
         """Prices are those of the price list at this moment. A retry with the same key gets the same answer."""
@@ -54,6 +55,7 @@ class Orders(ApiView):
         query=serializers.PageQuery,
         responses={200: serializers.OrderPage},
         refusals=(errors.InvalidCursor,),
+        links={"orders_list": {"parameters": {"cursor": "$response.body#/next_cursor"}}},
     )
     def get(self, request: Request) -> Response:
         """Follow `next_cursor` until it is null; orders placed meanwhile do not shift the pages."""
