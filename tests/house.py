@@ -134,7 +134,8 @@ def _services(command: str, name: str) -> None:
     )
 
 
-def _prefix(house_processes: tuple[Process, ...], patches: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+def prefixes_of(house_processes: tuple[Process, ...], patches: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Return the words before each process's argv that apply `patches` (process name pattern → `module:function`)."""
     prefixes: dict[str, tuple[str, ...]] = {}
     for process in house_processes:
         flags: list[str] = []
@@ -183,7 +184,7 @@ def running_house(
         _services("reserve", stores)
     try:
         house = House(**plan)
-        house = House(**plan, prefixes=_prefix(house.processes(), patches or {}))
+        house = House(**plan, prefixes=prefixes_of(house.processes(), patches or {}))
         prepare(house)
         processes = Processes(
             table=house.processes(),

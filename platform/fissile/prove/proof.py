@@ -66,11 +66,19 @@ class Clause:
 
 @dataclass(frozen=True, kw_only=True)
 class Sabotage:
-    """A deliberate break: patches (`module:function`) per process name pattern, and the clause that must go red."""
+    """A deliberate break, and the clause that must go red.
+
+    `patches`: `module:function` per process name pattern, for what a process does.
+    `plants`: lines appended to files (by path) of the copied trees that clauses
+    look at, for what stands in the source.
+    """
 
     name: str
     clause: str
-    patches: Mapping[str, str]
+    patches: Mapping[str, str] = field(default_factory=dict)
+    plants: Mapping[str, str] = field(default_factory=dict)
+    # Where the break means something; elsewhere it is not offered. Empty: everywhere.
+    tiers: tuple[str, ...] = ()
 
 
 @dataclass(kw_only=True)
@@ -94,11 +102,21 @@ class Proof:
 
         return add
 
-    def sabotaged_by(self, name: str, *, clause: str, patches: Mapping[str, str]) -> None:
+    def sabotaged_by(
+        self,
+        name: str,
+        *,
+        clause: str,
+        patches: Mapping[str, str] | None = None,
+        plants: Mapping[str, str] | None = None,
+        tiers: tuple[str, ...] = (),
+    ) -> None:
         """Add a negative control that must turn exactly `clause` red."""
         if all(known.name != clause for known in self.clauses):
             raise ValueError(f"proof {self.number} has no clause named {clause!r}")
-        self.sabotages.append(Sabotage(name=name, clause=clause, patches=dict(patches)))
+        self.sabotages.append(
+            Sabotage(name=name, clause=clause, patches=dict(patches or {}), plants=dict(plants or {}), tiers=tiers)
+        )
 
 
 def catalogue(proofs: list[Proof]) -> dict[int, Proof | None]:

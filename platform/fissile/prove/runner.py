@@ -15,8 +15,8 @@ from typing import Literal
 from .proof import PATTERNS, Clause, NotOffered, Proof, Red, Sabotage, Scene
 
 Verdict = Literal["green", "red", "broken", "not offered"]
-# Opens a house with patches per process; the empty mapping is an honest one.
-OpenHouse = Callable[[dict[str, str]], AbstractContextManager[Scene]]
+# Opens a house that is broken in the way of one sabotage.
+OpenHouse = Callable[[Sabotage], AbstractContextManager[Scene]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +100,7 @@ def prove(proof: Proof, scene: Scene) -> ProofResult:
 
 def sabotage(proof: Proof, break_: Sabotage, open_house: OpenHouse) -> SabotageResult:
     """Run a proof in a house with one thing broken; caught if exactly the named clause is red."""
-    with open_house(dict(break_.patches)) as scene:
+    with open_house(break_) as scene:
         result = prove(proof, scene)
     return judged(proof, break_, result)
 

@@ -94,6 +94,10 @@ class Processes:
                 preexec_fn=self.preexec,
             )
 
+    def is_running(self, name: str) -> bool:
+        """True while the process lives, paused or not."""
+        return name in self._running and self._running[name].poll() is None
+
     def pid(self, name: str) -> int:
         """Return the process id."""
         return self._running[name].pid

@@ -17,8 +17,8 @@ class House:
 
 
 @contextmanager
-def a_house(patches):
-    yield House(patches)
+def a_house(break_):
+    yield House(break_.patches)
 
 
 def a_proof():

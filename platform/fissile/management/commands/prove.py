@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from importlib import import_module
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from fissile.prove import Proof, ProofResult, SabotageResult, catalogue, prove, sabotage
+from fissile.prove import Proof, ProofResult, Sabotage, SabotageResult, Scene, catalogue, prove, sabotage
 from fissile.prove.proof import PATTERNS
 
 MARKS = {"green": "✔", "red": "✘", "broken": "!", "not offered": "–"}
@@ -68,15 +69,19 @@ class Command(BaseCommand):
 
     def _sabotage(self, shop: Any, known: Any, wanted: list[int], options: dict[str, Any]) -> list[SabotageResult]:
         results = []
+
+        def open_house(break_: Sabotage) -> AbstractContextManager[Scene]:
+            where = {name: options[name] for name in ("topology", "tier")}
+            found: AbstractContextManager[Scene] = shop.open_scene(
+                url=None, **where, patches=break_.patches, plants=break_.plants
+            )
+            return found
+
         for proof in (known[number] for number in wanted if known[number]):
             for break_ in proof.sabotages:
-                result = sabotage(
-                    proof,
-                    break_,
-                    lambda patches: shop.open_scene(
-                        url=None, topology=options["topology"], tier=options["tier"], patches=patches
-                    ),
-                )
+                if break_.tiers and options["tier"] not in break_.tiers:
+                    continue
+                result = sabotage(proof, break_, open_house)
                 results.append(result)
                 if not options["json"]:
                     mark = "✔ caught" if result.caught else "✘ NOT caught"
