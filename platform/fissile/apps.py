@@ -33,7 +33,7 @@ class FissileConfig(AppConfig):
         """Load declarations, keys, guards, logs, traces and consumers, lowest floor first."""
         from . import trust
         from .data import unit_of_work
-        from .events import figures, wakeup
+        from .events import figures, outbox, wakeup
         from .trust import readiness
         from .watch import health, logs, metrics, tracing
 
@@ -46,6 +46,7 @@ class FissileConfig(AppConfig):
         logs.setup(ours["process_name"], ours["log_level"], stream="stderr" if is_command else "stdout")
         tracing.setup(ours["process_name"], ours["traces_file"])
         trust.configure(keys_dir=ours["keys_dir"])
+        unit_of_work.outbox.append(outbox.append)
         unit_of_work.after_commit.append(wakeup.wake)
         health.register("keys", readiness.ensure_keys)
         metrics.register("messages", figures.collect)

@@ -1,7 +1,7 @@
 """The unit of work: one transaction on one context's database, in which state and events commit together.
 
-May touch: the context's own alias. The outbox model is found by name
-(`<Context>Outbox`), so that this floor does not import the one above.
+May touch: the context's own alias. The outbox belongs to the floor above, which
+hangs itself in here when the process starts (`outbox`, `after_commit`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 
-from django.apps import apps
 from django.db import InterfaceError, OperationalError, connections, transaction
 
 from fissile.errors import BrokenContractError, UncertainError, UnreachableError
@@ -21,6 +20,8 @@ from fissile.messages import Event
 from .clock import database_now
 from .models import AggregateRow
 
+# Inserts an event as a version of its aggregate: append(event, version, alias).
+outbox: list[Callable[[Event, int, str], Any]] = []
 # Called with the alias after each commit that recorded an event. They may only
 # wake somebody: a crash here loses nothing but time (T6).
 after_commit: list[Callable[[str], None]] = []
@@ -42,8 +43,6 @@ class UnitOfWork:
         self._open = True
         self._recorded = False
         self._now: datetime | None = None
-        # By name: the outbox is a row of the floor above.
-        self._outbox: Any = apps.get_app_config(context).get_model(f"{context}outbox")
 
     @property
     def now(self) -> datetime:
@@ -60,7 +59,8 @@ class UnitOfWork:
         """
         self._ensure_ours(row, event)
         row.version += 1
-        self._outbox.append(event=event, version=row.version, using=self.context)
+        for append in outbox:
+            append(event, row.version, self.context)
         row._recording = True
         try:
             row.save(using=self.context, force_insert=row._state.adding, force_update=not row._state.adding)

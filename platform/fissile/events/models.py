@@ -5,7 +5,7 @@ Each context declares concrete ones on its own alias. Time is the database's clo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 from zlib import crc32
 
 from django.db import models
@@ -13,9 +13,6 @@ from django.db.models import Q
 
 from fissile.data.clock import Clock
 from fissile.messages import uuid7
-
-if TYPE_CHECKING:
-    from fissile.messages import Event
 
 # Lanes are stored with each row from the first migration on, so that a context
 # can be given several leases later without touching old rows.
@@ -68,13 +65,6 @@ class OutboxRow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.aggregate}@{self.version}"
-
-    @classmethod
-    def append(cls, *, event: Event, version: int, using: str) -> OutboxRow:
-        """Insert `event` as `version` of its aggregate; only unit_of_work calls this."""
-        from .outbox import append
-
-        return append(cls, event=event, version=version, using=using)
 
 
 class LaneRow(models.Model):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from django.apps import apps
 from django.db.models import Count, Min, Q
@@ -22,17 +22,15 @@ from fissile.watch.tracing import span
 
 from .models import WHOLE_CONTEXT, LaneRow, OutboxRow, lane_of
 
-R = TypeVar("R", bound=OutboxRow)
 
-
-def append(model: type[R], *, event: Event, version: int, using: str) -> R:
-    """Insert `event` as `version` of its aggregate, in the transaction that is open on `using`.
+def append(event: Event, version: int, context: str) -> OutboxRow:
+    """Insert `event` as `version` of its aggregate, in the transaction that is open on the context's alias.
 
     The row stores the trace context of its own span, so that the relay's publish,
     however much later, is that span's child.
     """
     with span(f"outbox {event.context}", event=event.name, aggregate=event.aggregate, version=version):
-        row = model(
+        row = outbox_of(context)(
             id=uuid7(),
             aggregate=event.aggregate,
             version=version,
@@ -41,7 +39,7 @@ def append(model: type[R], *, event: Event, version: int, using: str) -> R:
             payload=to_wire(event),
             headers=_headers(),
         )
-        row.save(using=using, force_insert=True)
+        row.save(using=context, force_insert=True)
     return row
 
 
