@@ -140,6 +140,7 @@ def _run(asked: argparse.Namespace, instance: Instance) -> int:
             return STARTED if started and asked.tell_started else 0
         case "down":
             down(instance)
+            print(f"stopped; the data stays in {instance.folder}")
         case "status":
             return 0 if status(instance) else 1
         case "env":
