@@ -200,7 +200,7 @@ class InboxShell:
     def _look(self, aggregates: tuple[str, ...] | None) -> core.Found:
         if self._stop():
             return core.Found(())
-        if aggregates is None:
+        if aggregates is None and self.soonest <= time.monotonic():
             self.soonest = float("inf")
         found = self._store.look(aggregates)
         if aggregates is None:
