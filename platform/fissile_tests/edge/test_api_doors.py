@@ -227,6 +227,19 @@ def test_whatever_breaks_is_a_problem_without_internals_in_debug_too(client, set
     assert ("Retry-After" in answer) == (status in (503, 504))
 
 
+@pytest.mark.parametrize(
+    ("path", "level"),
+    [("/break/refusal", "INFO"), ("/break/database", "WARNING"), ("/break/contract", "ERROR"), ("/break/bug", "ERROR")],
+)
+def test_what_went_wrong_is_logged_once_and_as_what_it_is(client, caplog, path, level):
+    caplog.set_level("DEBUG")
+
+    client.get(path)
+
+    logged = [record.levelname for record in caplog.records if record.name in ("fissile.edge", "django.request")]
+    assert logged == [level]
+
+
 def test_facts_of_a_refusal_stand_in_its_problem(client):
     assert client.get("/break/refusal").json()["left"] == 0
 

@@ -13,7 +13,7 @@ from .problems import INTERNAL, http_problem, problem_for, problem_of, report_fo
 from .rendering import Renderer
 
 # Pages for people: Django's own error pages, with its debug page in DEBUG.
-_PAGES = ("/admin/", "/operator/", "/static/")
+_PAGES = ("/admin/", "/static/")
 
 
 class ProblemMiddleware:

@@ -102,14 +102,23 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     response = Response(problem.body(), status=problem.status, headers=problem.headers, content_type=PROBLEM_TYPE)
     if problem.status == 405 and view is not None:
         response["Allow"] = ", ".join(view.allowed_methods)
+    _spare_second_log(response)
     return response
 
 
 def http_problem(problem: Problem) -> HttpResponse:
     """Return a problem as a plain Django response, for doors without DRF."""
-    return HttpResponse(
+    response = HttpResponse(
         Renderer().render(problem.body()), status=problem.status, headers=problem.headers, content_type=PROBLEM_TYPE
     )
+    _spare_second_log(response)
+    return response
+
+
+def _spare_second_log(response: Any) -> None:
+    # Django logs every 5xx as an error and every 4xx as a warning unless somebody
+    # has; here a refusal is information and an outage a warning, logged once.
+    response._has_been_logged = True
 
 
 def report_foreseen(error: BaseException, problem: Problem) -> None:
