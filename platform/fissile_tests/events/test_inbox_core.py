@@ -170,11 +170,19 @@ def test_a_handler_from_the_table_runs_only_under_a_committed_mark():
     assert names(inbox.step(head(0, Row(message(1), attempts=1)))) == ["Handle", "Apply", "Commit"]
 
 
-def test_after_a_run_the_same_aggregate_is_looked_at_again():
+def test_after_a_run_the_rows_behind_it_are_looked_at():
+    inbox = at_run(Row(message(1)))
+    inbox.step(head(0, Row(message(1), attempts=1), Row(message(2), is_due=False)))
+
+    assert inbox.step(Committed()) == [Begin(), Lock(("parcel/a",), wait=False)]
+
+
+def test_after_a_run_with_nothing_behind_it_the_machine_goes_on():
     inbox = at_run(Row(message(1)))
     inbox.step(head(0, Row(message(1), attempts=1)))
 
-    assert inbox.step(Committed()) == [Begin(), Lock(("parcel/a",), wait=False)]
+    assert inbox.step(Committed()) == []
+    assert inbox.doing == "idle"
 
 
 @pytest.mark.parametrize(

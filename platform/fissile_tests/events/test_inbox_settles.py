@@ -8,6 +8,10 @@ from uuid import uuid4
 
 import pytest
 from django.db import OperationalError, connections
+from opentelemetry import trace
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind
 
 from fissile import carry
 from fissile.data.clock import Clock, database_now
@@ -41,6 +45,15 @@ pytestmark = pytest.mark.django_db(databases=["shoplet"], transaction=True)
 @pytest.fixture
 def ear():
     return Ear()
+
+
+@pytest.fixture
+def spans():
+    """Return a function that returns the spans that ended since the test began."""
+    exporter = InMemorySpanExporter()
+    trace.get_tracer_provider().add_span_processor(SimpleSpanProcessor(exporter))
+    yield exporter.get_finished_spans
+    exporter.shutdown()
 
 
 def test_a_stream_is_applied_once_in_order_and_then_acknowledged(ear):
@@ -367,6 +380,21 @@ def test_a_handler_works_in_the_trace_and_with_the_ids_of_its_message(ear, monke
         assert carried.causation_id == str(message.id)
         assert trace_id == TRACE
     assert inbox().get(message_id=slow.id).headers["traceparent"] == PARENT
+
+
+def test_a_projection_is_a_span_in_the_consume_span_in_the_trace_of_the_message(ear, spans):
+    fast, slow = envelope(uuid4(), 1), envelope(uuid4(), 1)
+    ear.hear(fast)
+    ear.hear(slow, redelivered=True)
+
+    named = {}
+    for one in spans():
+        named.setdefault(one.name, []).append(one)
+    assert set(named) == {"consume shoplet.depot", "projection shoplet"}
+    for consume, projection in zip(named["consume shoplet.depot"], named["projection shoplet"], strict=True):
+        assert f"{consume.parent.trace_id:032x}-{consume.parent.span_id:016x}" == PARENT[3:-3]
+        assert consume.kind is SpanKind.CONSUMER
+        assert projection.parent.span_id == consume.context.span_id
 
 
 def test_the_envelope_from_the_table_is_the_one_that_came(ear, monkeypatch):

@@ -210,6 +210,7 @@ class Inbox:
     alone: list[Message] = field(default_factory=list)
     todo: list[str] = field(default_factory=list)
     row: Row | None = None
+    has_more: bool = False
     failed: Failed | None = None
 
     def step(self, event: Event) -> Sequence[Effect]:
@@ -249,7 +250,8 @@ class Inbox:
             case "marked":
                 return self._relock("run")
             case "ran":
-                self.todo.insert(0, self._row.message.aggregate)
+                if self.has_more:
+                    self.todo.insert(0, self._row.message.aggregate)
                 return self._next()
             case "done":
                 return self._next()
@@ -284,6 +286,8 @@ class Inbox:
             case "run":
                 self.doing = "ran"
                 message = self._row.message
+                # What is stored from here on is looked at by whoever stores it.
+                self.has_more = len(heads[message.aggregate].rows) > 1
                 return [Handle(message), Apply((message,), ()), Commit()]
             case "fail":
                 return self._give_verdict(heads)
@@ -380,7 +384,7 @@ class Inbox:
 
     def _idle(self, effects: Sequence[Effect]) -> Sequence[Effect]:
         self.doing, self.batch, self.alone, self.todo = "idle", (), [], []
-        self.row = self.failed = None
+        self.row, self.failed, self.has_more = None, None, False
         return effects
 
 
