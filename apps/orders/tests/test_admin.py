@@ -106,3 +106,19 @@ def test_an_order_is_shown_with_its_lines(operator):
 
 def test_nobody_else_comes_in():
     assert Client().get(PAGE).status_code == 302
+
+
+@pytest.mark.parametrize("spelling", [str, lambda uuid: str(uuid).upper()])
+def test_an_order_is_found_by_its_id_and_by_its_buyers(operator, spelling):
+    order = a_placed_order()
+    a_placed_order()
+
+    for known in (order.id, order.buyer_id):
+        page = operator.get(PAGE, {"q": spelling(known)}).content.decode()
+        assert f"{PAGE}{order.id}/change/" in page
+        assert "1 result" in page
+
+
+@pytest.mark.parametrize("nonsense", ["abc", "'", "%", "\0", "é" * 300])
+def test_a_search_for_nonsense_is_no_server_error(operator, nonsense):
+    assert operator.get(PAGE, {"q": nonsense}).status_code < 400
