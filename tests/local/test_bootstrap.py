@@ -67,6 +67,7 @@ def test_a_too_old_python_is_one_sentence_with_the_fix(checkout):
     assert not (checkout / ".venv").exists()
 
 
+@pytest.mark.house
 @pytest.mark.skipif(old_python() is None, reason="no Python older than 3.11 on this machine")
 def test_an_old_python_hands_over_to_a_newer_one_on_the_path(checkout):
     (checkout / "bin").mkdir()
