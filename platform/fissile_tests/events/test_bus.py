@@ -56,9 +56,9 @@ def test_a_message_that_was_not_acknowledged_comes_back_flagged(publisher, bound
     second.ack([again])
     second.close()
 
-    assert (False, True) == (delivery.redelivered, again.redelivered)
+    assert (delivery.redelivered, again.redelivered) == (False, True)
     third = bus.open_consumer(broker_url, queue, 10)
-    assert [] == third.receive(0.1, 10)
+    assert third.receive(0.1, 10) == []
     third.close()
 
 
@@ -83,7 +83,7 @@ def test_what_is_declared_twice_is_there_once(broker_url, received, publisher):
     bus.declare(broker_url, ["test-bus"], queues)
     try:
         publisher.publish(messages(2), deadline_seconds=5)
-        assert ["m0", "m1"] == [one.message_id for one in received("test-declared.test-bus", 2)]
+        assert [one.message_id for one in received("test-declared.test-bus", 2)] == ["m0", "m1"]
     finally:
         with topology.connect(broker_url) as connection, connection.channel() as channel:
             channel.queue_delete("test-declared.test-bus")
@@ -102,8 +102,8 @@ def test_topology_follows_from_what_contexts_say_of_themselves():
 
     found = bus.topology_of([depot, shop])
 
-    assert ("depot", "users") == found.exchanges
-    assert (("shop.depot", "depot"), ("shop.users", "users")) == found.queues
+    assert found.exchanges == ("depot", "users")
+    assert found.queues == (("shop.depot", "depot"), ("shop.users", "users"))
 
 
 @pytest.mark.real

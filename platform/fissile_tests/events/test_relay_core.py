@@ -56,26 +56,26 @@ def test_a_relay_takes_the_lease_before_it_reads_anything():
 def test_a_batch_is_settled_once_after_its_last_verdict():
     relay = publishing("a", "b", "c")
 
-    assert [] == relay.step(Confirmed("a"))
-    assert [] == relay.step(Refused("b", "nack"))
+    assert relay.step(Confirmed("a")) == []
+    assert relay.step(Refused("b", "nack")) == []
     settle = settle_of(relay.step(Confirmed("c")))
 
-    assert ("a", "c") == settle.sent
-    assert ["b"] == [failed.id for failed in settle.failed]
+    assert settle.sent == ("a", "c")
+    assert [failed.id for failed in settle.failed] == ["b"]
     assert [Claim(7, WINDOW)] == relay.step(Settled())
 
 
 def test_nothing_is_claimed_while_a_batch_is_in_flight():
     relay = publishing("a")
 
-    assert [] == relay.step(Tick())
+    assert relay.step(Tick()) == []
 
 
 def test_a_confirm_for_a_message_that_is_not_in_flight_changes_nothing():
     relay = publishing("a")
 
-    assert [] == relay.step(Confirmed("stranger"))
-    assert [] == relay.sent
+    assert relay.step(Confirmed("stranger")) == []
+    assert relay.sent == []
 
 
 def test_refusals_back_off_twice_as_long_each_time_and_park_at_the_limit():
@@ -84,8 +84,8 @@ def test_refusals_back_off_twice_as_long_each_time_and_park_at_the_limit():
         (failed,) = settle_of(publishing("a", attempts=attempts).step(Refused("a", "nack"))).failed
         waits.append((failed.retry_seconds, failed.park))
 
-    assert [0.5, 1, 2, 4, 8, 16, 32, 60] == [seconds for seconds, _ in waits]
-    assert [False] * (ATTEMPTS - 1) + [True] == [park for _, park in waits]
+    assert [seconds for seconds, _ in waits] == [0.5, 1, 2, 4, 8, 16, 32, 60]
+    assert [park for _, park in waits] == [False] * (ATTEMPTS - 1) + [True]
 
 
 def test_a_lost_connection_is_nobodys_fault_and_leaves_the_unconfirmed_pending():
@@ -95,7 +95,7 @@ def test_a_lost_connection_is_nobodys_fault_and_leaves_the_unconfirmed_pending()
     disconnect, settle = relay.step(Lost("reset"))
 
     assert disconnect == Disconnect()
-    assert (("a",), ()) == (settle.sent, settle.failed)
+    assert (settle.sent, settle.failed) == (("a",), ())
     (pause,) = relay.step(Settled())
     assert isinstance(pause, Pause)
     assert [Claim(7, 1)] == relay.step(Tick())
@@ -108,8 +108,8 @@ def test_only_a_message_alone_in_flight_is_blamed_for_a_closed_channel():
     among_others = settle_of(crowd.step(Lost("too large", blames_message=True)))
     by_itself = settle_of(alone.step(Lost("too large", blames_message=True)))
 
-    assert () == among_others.failed
-    assert ["a"] == [failed.id for failed in by_itself.failed]
+    assert among_others.failed == ()
+    assert [failed.id for failed in by_itself.failed] == ["a"]
 
 
 def test_after_a_loss_messages_go_one_by_one_until_a_batch_is_settled_without_one():
@@ -124,7 +124,7 @@ def test_after_a_loss_messages_go_one_by_one_until_a_batch_is_settled_without_on
         relay.step(Claimed(rows("a")))
         relay.step(Confirmed("a"))
 
-    assert [1, 2, 4, 8, 16, 32, 64, 128, WINDOW] == windows
+    assert windows == [1, 2, 4, 8, 16, 32, 64, 128, WINDOW]
 
 
 def test_an_event_nobody_is_bound_to_is_never_an_attempt_and_slows_the_relay_down():
@@ -134,7 +134,7 @@ def test_an_event_nobody_is_bound_to_is_never_an_attempt_and_slows_the_relay_dow
     for _ in range(2 * ATTEMPTS):
         relay.step(Claimed(rows("a")))
         settle = settle_of(relay.step(Returned("a", "no consumer")))
-        assert ((), (), ("a",)) == (settle.sent, settle.failed, settle.returned)
+        assert (settle.sent, settle.failed, settle.returned) == ((), (), ("a",))
         (pause,) = relay.step(Settled())
         pauses.append(pause.seconds)
         relay.step(Tick())
@@ -148,7 +148,7 @@ def test_a_fenced_relay_forgets_its_batch_and_must_take_the_lease_again():
     relay.step(Confirmed("a"))
 
     assert [Disconnect()] == relay.step(Fenced())
-    assert [] == relay.step(Confirmed("b"))
+    assert relay.step(Confirmed("b")) == []
     assert [Acquire()] == relay.step(Tick())
 
 

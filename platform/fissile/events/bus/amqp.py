@@ -38,6 +38,7 @@ class AmqpPublisher:
         self._verdicts = Verdicts()
         self._tag = 0
         self._ticked = 0.0
+        self._is_broken = False
         self._connection = topology.connect(broker_url, heartbeat_seconds=heartbeat_seconds)
         try:
             self._channel = self._connection.channel()
@@ -96,6 +97,7 @@ class AmqpPublisher:
             self._wire.sock.shutdown(socket.SHUT_RDWR)
 
     def _broken(self, wrong: Exception, late: bool, deadline_seconds: float) -> PublishBroken:
+        self._is_broken = True
         if late or isinstance(wrong, TimeoutError):
             reason = f"no confirm within {deadline_seconds:g} s"
             return PublishBroken(reason, self._verdicts)
@@ -132,11 +134,9 @@ class AmqpPublisher:
                 self._wire.drain_events(timeout=0.001)
             self._wire.heartbeat_tick()
         except (AMQPError, OSError) as wrong:
+            self._is_broken = True
             raise PublishBroken(f"the idle connection is dead: {wrong!r}", Verdicts()) from wrong
 
     def close(self) -> None:
-        """Close without waiting long for the peer's goodbye."""
-        with contextlib.suppress(Exception):
-            self._wire.sock.settimeout(1)
-        with contextlib.suppress(Exception):
-            self._connection.release()
+        """Close; the peer of a broken connection is not asked for a goodbye."""
+        topology.close(self._connection, is_broken=self._is_broken)

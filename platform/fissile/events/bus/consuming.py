@@ -89,10 +89,7 @@ class ConsumerConnection:
 
     def close(self) -> None:
         """Close; unacknowledged messages go back to the queue."""
-        with contextlib.suppress(Exception):
-            self._connection.connection.sock.settimeout(1)
-        with contextlib.suppress(Exception):
-            self._connection.release()
+        topology.close(self._connection)
 
     def _take(self, message: Any) -> None:
         body = message.body if isinstance(message.body, bytes) else str(message.body).encode()
