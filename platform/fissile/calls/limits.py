@@ -25,12 +25,16 @@ def statements_within(alias: str, deadline: float) -> Iterator[None]:
     if alias not in connections.settings:
         yield
         return
-    limit = _StatementLimit(connections[alias], deadline)
-    with connections[alias].execute_wrapper(limit):
-        try:
-            yield
-        finally:
-            limit.lift()
+    connection = connections[alias]
+    limit = _StatementLimit(connection, deadline)
+    connection.execute_wrappers.append(limit)
+    try:
+        yield
+    finally:
+        # Not Django's execute_wrapper(), which takes away whatever came last: a thread's first
+        # statement connects, and the guard of foreign tables comes in after this limit.
+        connection.execute_wrappers.remove(limit)
+        limit.lift()
 
 
 class _StatementLimit:

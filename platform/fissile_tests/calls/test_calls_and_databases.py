@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import OperationalError, connections, transaction
@@ -72,6 +73,24 @@ def test_a_limit_that_was_never_met_leaves_nothing_behind():
 
     assert statement_timeout(connection) == usual_timeout(connection)
     assert not [wrapper for wrapper in connection.execute_wrappers if type(wrapper).__name__ == "_StatementLimit"]
+
+
+@pytest.mark.django_db(databases=[ALIAS], transaction=True)
+def test_a_call_that_opens_the_connection_takes_its_limit_away_and_leaves_the_guard():
+    with ThreadPoolExecutor(1) as fresh_thread:
+        left = fresh_thread.submit(wrappers_after_a_first_call).result()
+
+    assert left == ["QueryOnForeignTable"]
+
+
+def wrappers_after_a_first_call():
+    connection = connections[ALIAS]
+    try:
+        with statements_within(ALIAS, time.monotonic() + 5), connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        return [type(wrapper).__name__ for wrapper in connection.execute_wrappers]
+    finally:
+        connection.close()
 
 
 def test_an_alias_that_is_not_here_has_nothing_to_limit():
