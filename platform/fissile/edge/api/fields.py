@@ -26,7 +26,10 @@ LARGEST_EXACT = 2**53 - 1
 
 
 class Text(serializers.Field):  # type: ignore[type-arg]
-    """A JSON string of `shortest`..`longest` characters that matches `pattern` (an ECMA and Python regex)."""
+    """A JSON string of `shortest`..`longest` characters that matches `pattern` (an ECMA and Python regex).
+
+    The document shows `example`.
+    """
 
     default_error_messages = {
         "not_text": "Must be a string.",
@@ -35,8 +38,10 @@ class Text(serializers.Field):  # type: ignore[type-arg]
         "pattern": "Has characters or a form that is not allowed here.",
     }
 
-    def __init__(self, *, longest: int, shortest: int = 1, pattern: str = ONE_LINE, **options: Any) -> None:
-        self.longest, self.shortest, self.pattern = longest, shortest, pattern
+    def __init__(
+        self, *, longest: int, shortest: int = 1, pattern: str = ONE_LINE, example: str | None = None, **options: Any
+    ) -> None:
+        self.longest, self.shortest, self.pattern, self.example = longest, shortest, pattern, example
         # `$` in Python also matches before a final newline; fullmatch does not.
         self._compiled = re.compile(pattern)
         super().__init__(**options)
@@ -59,19 +64,25 @@ class Text(serializers.Field):  # type: ignore[type-arg]
 
     def json_schema(self) -> dict[str, Any]:
         """Return what is enforced, as JSON Schema."""
-        return {"type": "string", "minLength": self.shortest, "maxLength": self.longest, "pattern": self.pattern}
+        bounds = {"type": "string", "minLength": self.shortest, "maxLength": self.longest, "pattern": self.pattern}
+        return bounds | _examples(self.example)
 
 
 class Whole(serializers.Field):  # type: ignore[type-arg]
-    """A JSON integer within bounds; in a query string, its decimal digits. Booleans are no numbers."""
+    """A JSON integer within bounds; in a query string, its decimal digits. Booleans are no numbers.
+
+    The document shows `example`.
+    """
 
     default_error_messages = {
         "not_whole": "Must be an integer.",
         "out_of_range": "Must be between {lowest} and {highest}.",
     }
 
-    def __init__(self, *, lowest: int = 0, highest: int = LARGEST_EXACT, **options: Any) -> None:
-        self.lowest, self.highest = lowest, highest
+    def __init__(
+        self, *, lowest: int = 0, highest: int = LARGEST_EXACT, example: int | None = None, **options: Any
+    ) -> None:
+        self.lowest, self.highest, self.example = lowest, highest, example
         super().__init__(**options)
 
     def to_internal_value(self, data: Any) -> int:
@@ -92,7 +103,7 @@ class Whole(serializers.Field):  # type: ignore[type-arg]
 
     def json_schema(self) -> dict[str, Any]:
         """Return what is enforced, as JSON Schema."""
-        return {"type": "integer", "minimum": self.lowest, "maximum": self.highest}
+        return {"type": "integer", "minimum": self.lowest, "maximum": self.highest} | _examples(self.example)
 
 
 class Identifier(serializers.Field):  # type: ignore[type-arg]
@@ -154,6 +165,10 @@ class Money(serializers.Serializer):  # type: ignore[type-arg]
 
     amount_minor = Whole(lowest=-LARGEST_EXACT)
     currency = Text(longest=3, shortest=3, pattern=r"^[A-Z]{3}$")
+
+
+def _examples(example: str | int | None) -> dict[str, Any]:
+    return {} if example is None else {"examples": [example]}
 
 
 def money(amount_minor: int, currency: str) -> dict[str, Any]:

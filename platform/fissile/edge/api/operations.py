@@ -17,22 +17,28 @@ from fissile.trust.tokens import NotAuthenticated
 from . import refusals
 from .fields import QuerySerializer
 
-# Errors as a door knows them: a class with `status` and `code`, or a bare status.
-Declared = type[FissileError] | int
+# Errors as a door knows them: a class with `status` and `code`, or the two as they are.
+Declared = type[FissileError] | tuple[int, str]
 
 # Every public operation is routed by the gateway, which may answer these by itself
-# (406 and 413 come from either side).
+# (a service behind it says some of them too, with codes of its own).
 GATEWAY: tuple[Declared, ...] = (
+    (400, "bad_request"),
     refusals.MalformedRequest,
     refusals.NotFound,
     refusals.MethodNotAllowed,
-    408,
+    (408, "request_timeout"),
+    (413, "body_too_large"),
     refusals.ContentTooLarge,
-    414,
-    431,
-    500,
-    502,
+    (414, "address_too_long"),
+    (431, "head_too_large"),
+    (431, "too_many_headers"),
+    (500, "internal"),
+    (502, "upstream_unreachable"),
+    (502, "upstream_broke_off"),
+    (503, "upstream_unavailable"),
     UnreachableError,
+    (504, "upstream_timeout"),
     UncertainError,
 )
 EVERY_OPERATION: tuple[Declared, ...] = (refusals.NotAcceptable, refusals.InvalidRequest)
@@ -60,6 +66,7 @@ class Operation:
     refusals: tuple[Declared, ...] = ()
     idempotent: bool = False
     response_headers: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    links: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def tag(self) -> str:
@@ -74,8 +81,8 @@ class Operation:
         declared += WITH_KEY if self.idempotent else ()
         found: dict[int, set[str]] = {}
         for error in declared:
-            status, codes = (error, ()) if isinstance(error, int) else (error.status, (error.code,))
-            found.setdefault(status, set()).update(codes)
+            status, code = error if isinstance(error, tuple) else (error.status, error.code)
+            found.setdefault(status, set()).add(code)
         return {status: sorted(codes) for status, codes in sorted(found.items())}
 
 
@@ -89,14 +96,17 @@ def operation(
     refusals: tuple[Declared, ...] = (),
     idempotent: bool = False,
     response_headers: Mapping[int, Mapping[str, str]] | None = None,
+    links: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Callable[[Handler], Handler]:
     """Declare a view's method as an operation.
 
     `id` is `<context>_<wish>` and never changes. `responses` maps each success
-    status to a serializer class (None: no body). `refusals` are the classes (or
-    statuses) that this operation adds to what every operation may answer.
-    `idempotent` makes Idempotency-Key required. `response_headers` maps status to
-    header name to a description.
+    status to a serializer class (None: no body). `refusals` are the classes that
+    this operation adds to what every operation may answer. `idempotent` makes
+    Idempotency-Key required. `response_headers` maps status to the headers that
+    such an answer always has: name to a description. `links` maps the id of an
+    operation that follows a success to what it takes from here: `parameters` or
+    `requestBody`, with runtime expressions (OpenAPI 3.1, 4.8.20).
     """
     declared = Operation(
         id=id,
@@ -107,6 +117,7 @@ def operation(
         refusals=refusals,
         idempotent=idempotent,
         response_headers=response_headers or {},
+        links=links or {},
     )
 
     def mark(handler: Handler) -> Handler:
@@ -118,5 +129,4 @@ def operation(
 
 def describe(status: int, codes: list[str]) -> str:
     """Return one line for the document: the phrase of the status, then its codes."""
-    phrase = HTTPStatus(status).phrase
-    return f"{phrase}: {', '.join(codes)}." if codes else f"{phrase}."
+    return f"{HTTPStatus(status).phrase}: {', '.join(codes)}."

@@ -12,15 +12,31 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
 from fissile.messages import PROBLEM_TYPE
 
-from .fields import StrictSerializer
+from .fields import UUID_PATTERN, StrictSerializer
 from .keys import KEY_PATTERN
 from .operations import Operation, describe
 from .views import declared
 
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
 _JSON = "application/json"
-# Headers of error answers that are there whichever side answers.
-_ERROR_HEADERS = {405: ("Allow", "The methods this address takes.")}
+_TEXT: dict[str, Any] = {"type": "string", "minLength": 1}
+_SECONDS: dict[str, Any] = {"type": "integer", "minimum": 0}
+# Every answer has them, the gateway's own too (W3C Trace Context, level 2, for traceresponse).
+_EVERY_ANSWER: dict[str, tuple[str, dict[str, Any]]] = {
+    "x-correlation-id": ("What to quote in a question about this request.", _TEXT),
+    "traceresponse": (
+        "The trace of this request.",
+        {"type": "string", "pattern": "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"},
+    ),
+}
+# Headers that such an error has whichever side answers.
+_ERROR_HEADERS = {
+    401: ("WWW-Authenticate", "How to say who you are (RFC 6750).", _TEXT),
+    405: ("Allow", "The methods this address takes.", _TEXT),
+    502: ("Retry-After", "Seconds to wait.", _SECONDS),
+    503: ("Retry-After", "Seconds to wait.", _SECONDS),
+    504: ("Retry-After", "Seconds to wait.", _SECONDS),
+}
 
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -72,7 +88,7 @@ class AutoSchema(SpectacularSchema):
         return shapes
 
     def get_override_parameters(self) -> list[Any]:
-        """Return query parameters, the key header and the headers of answers."""
+        """Return query parameters and the key header."""
         operation = self._operation()
         parameters: list[Any] = [operation.query] if operation.query().fields else []
         if operation.idempotent:
@@ -85,14 +101,28 @@ class AutoSchema(SpectacularSchema):
                     description="A new value for each new wish; the same one for a retry. With or without quotes.",
                 )
             )
-            parameters += [
-                _answer_header("Idempotency-Replayed", "`true` if this is the stored answer.", status)
-                for status in operation.responses
-            ]
-        for status, headers in operation.response_headers.items():
-            parameters += [_answer_header(name, description, status) for name, description in headers.items()]
-        parameters += [_answer_header(*header, status) for status, header in _ERROR_HEADERS.items()]
         return parameters
+
+    def _get_response_for_code(self, serializer: Any, status_code: str, *arguments: Any, **named: Any) -> Any:
+        found: Any = super()._get_response_for_code(  # type: ignore[no-untyped-call]
+            serializer, status_code, *arguments, **named
+        )
+        operation, status = self._operation(), int(status_code)
+        found["headers"] = answer_headers(operation, status)
+        if status >= 400:
+            # For programs; the description has them for people.
+            found["x-problem-codes"] = operation.problems(public=getattr(self.view, "public", False))[status]
+        elif operation.links:
+            found["links"] = {id: {"operationId": id, **link} for id, link in operation.links.items()}
+        return found
+
+    def _resolve_path_parameters(self, variables: Any) -> Any:
+        found: Any = super()._resolve_path_parameters(variables)  # type: ignore[no-untyped-call]
+        for parameter in found:
+            if parameter["schema"].get("format") == "uuid":
+                # Django's converter takes the canonical form only; any other is 404.
+                parameter["schema"]["pattern"] = UUID_PATTERN
+        return found
 
     def _is_list_view(self, serializer: Any = None) -> bool:
         return False
@@ -117,5 +147,22 @@ class AutoSchema(SpectacularSchema):
         return schema
 
 
-def _answer_header(name: str, description: str, status: int) -> OpenApiParameter:
-    return OpenApiParameter(name, str, OpenApiParameter.HEADER, description=description, response=[str(status)])
+def answer_headers(operation: Operation, status: int) -> dict[str, Any]:
+    """Return the headers of an operation's answers with this status, as OpenAPI describes them."""
+    found = {name: _header(*about) for name, about in _EVERY_ANSWER.items()}
+    if status in _ERROR_HEADERS:
+        name, description, schema = _ERROR_HEADERS[status]
+        found[name] = _header(description, schema)
+    for name, description in operation.response_headers.get(status, {}).items():
+        found[name] = _header(description, _TEXT)
+    if operation.idempotent and status < 500:
+        # A refusal that was decided under a key is kept like a success.
+        about = "`true` if this is the stored answer."
+        found["Idempotency-Replayed"] = _header(about, {"type": "string", "const": "true"}, required=False)
+    if operation.idempotent and status == 409:
+        found["Retry-After"] = _header("Seconds to wait for the twin to end.", _SECONDS, required=False)
+    return found
+
+
+def _header(description: str, schema: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
+    return {"description": description, "required": required, "schema": schema}
