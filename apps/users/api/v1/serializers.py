@@ -10,13 +10,17 @@ from rest_framework import serializers
 from apps.users import domain
 from fissile.edge.api.fields import VERBATIM, Identifier, Moment, Money, StrictSerializer, Text, Whole, money
 
+_PASSWORD = "seven grey slates"  # noqa: S105 - what the document shows; nobody's
+
 
 def _email(**options: Any) -> Text:
-    return Text(longest=domain.LONGEST_EMAIL, shortest=5, pattern=domain.EMAIL_PATTERN, **options)
+    return Text(
+        longest=domain.LONGEST_EMAIL, shortest=5, pattern=domain.EMAIL_PATTERN, example="rosa@example.com", **options
+    )
 
 
 def _name() -> Text:
-    return Text(longest=domain.LONGEST_NAME)
+    return Text(longest=domain.LONGEST_NAME, example="Rosa Steiner")
 
 
 class SignUp(StrictSerializer):
@@ -27,6 +31,7 @@ class SignUp(StrictSerializer):
         longest=domain.LONGEST_PASSWORD,
         shortest=domain.SHORTEST_PASSWORD,
         pattern=VERBATIM,
+        example=_PASSWORD,
         write_only=True,
         help_text="At least 5 different characters; not one of the common ones.",
     )
@@ -37,7 +42,7 @@ class LogIn(StrictSerializer):
     """What a customer shows to begin a session."""
 
     email = _email()
-    password = Text(longest=domain.LONGEST_PASSWORD, pattern=VERBATIM, write_only=True)
+    password = Text(longest=domain.LONGEST_PASSWORD, pattern=VERBATIM, example=_PASSWORD, write_only=True)
 
 
 class Refresh(StrictSerializer):

@@ -25,6 +25,9 @@ class Users(ApiView):
         responses={201: serializers.User},
         refusals=(EmailTaken, PasswordTooWeak),
         response_headers={201: {"Location": "Where the customer reads the profile."}},
+        links={
+            "users_log_in": {"requestBody": {"email": "$request.body#/email", "password": "$request.body#/password"}}
+        },
     )
     def post(self, request: Request) -> Response:
         """The e-mail address is the natural key: a repeated sign-up is refused with 409, so no Idempotency-Key."""
@@ -43,6 +46,7 @@ class Token(ApiView):
         request=serializers.LogIn,
         responses={200: serializers.Tokens},
         refusals=(WrongCredentials,),
+        links={"users_refresh": {"requestBody": {"refresh_token": "$response.body#/refresh_token"}}},
     )
     def post(self, request: Request) -> Response:
         """Begins a session of its own; others of the same customer go on."""
@@ -60,6 +64,7 @@ class Refresh(ApiView):
         request=serializers.Refresh,
         responses={200: serializers.Tokens},
         refusals=(RefreshRefused,),
+        links={"users_refresh": {"requestBody": {"refresh_token": "$response.body#/refresh_token"}}},
     )
     def post(self, request: Request) -> Response:
         """A refresh token works once; using it twice ends the session."""
