@@ -6,9 +6,7 @@ from fissile.edge.gateway import Route, RouteTable
 JSON_BYTES = 64 * 1024
 
 
-def _to(
-    upstream: str | None, methods: str, template: str, *, public: bool = False, seconds: float = 10.0
-) -> Route:
+def _to(upstream: str | None, methods: str, template: str, *, public: bool = False, seconds: float = 10.0) -> Route:
     """Return a route; methods that change something take a JSON body, the others none."""
     named = tuple(methods.split())
     body_bytes = 0 if named == ("GET",) else JSON_BYTES
@@ -34,7 +32,7 @@ ROUTES = (
     _to("orders", "GET", "/api/schema/orders", public=True),
     _to("bff", "GET", "/api/schema/bff", public=True),
     _to("bff", "GET", "/api/docs/", public=True),
-    _to("bff", "GET", "/static/drf_spectacular_sidecar/{file...}", public=True, seconds=30.0),
+    _to("bff", "GET", "/api/docs/assets/{name}", public=True, seconds=30.0),
     _to(None, "GET", "/healthz", public=True),
     _to(None, "GET", "/readyz", public=True),
 )
