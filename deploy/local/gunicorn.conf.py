@@ -19,6 +19,9 @@ workers = 1
 threads = 8
 # Longer than the gateway keeps an idle connection (aiohttp: 15 s): else a POST may meet a socket just closed.
 keepalive = 20
+# The most gunicorn takes, and twice what the gateway lets through: past it gunicorn
+# answers by itself, in HTML.
+limit_request_line = 8190
 # Below the supervisor's 30 s, so that a stuck request is cut by the server and named in its log.
 graceful_timeout = 15
 timeout = 60
