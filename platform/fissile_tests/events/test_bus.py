@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from uuid import uuid4
 
 import pytest
 
@@ -16,14 +17,23 @@ def messages(count, key="shoplet.basket_filled.v1"):
 
 
 @pytest.fixture
-def publisher(broker_url):
-    made = bus.open_publisher(broker_url, "test-bus")
+def exchange(broker_url):
+    """An exchange of this test alone: what another test left bound must not route here."""
+    name = f"test-{uuid4().hex}"
+    yield name
+    with topology.connect(broker_url) as connection, connection.channel() as channel:
+        channel.exchange_delete(name)
+
+
+@pytest.fixture
+def publisher(broker_url, exchange):
+    made = bus.open_publisher(broker_url, exchange)
     yield made
     made.close()
 
 
-def test_a_batch_is_confirmed_message_by_message_and_arrives_in_order(publisher, bound, received):
-    queue = bound("test-bus")
+def test_a_batch_is_confirmed_message_by_message_and_arrives_in_order(publisher, bound, received, exchange):
+    queue = bound(exchange)
 
     verdicts = publisher.publish(messages(250), deadline_seconds=5)
 
@@ -31,8 +41,8 @@ def test_a_batch_is_confirmed_message_by_message_and_arrives_in_order(publisher,
     assert [f"m{number}" for number in range(250)] == [one.message_id for one in received(queue, 250)]
 
 
-def test_a_message_without_a_queue_is_returned_and_its_neighbours_are_confirmed(publisher, bound):
-    bound("test-bus", "wanted.#")
+def test_a_message_without_a_queue_is_returned_and_its_neighbours_are_confirmed(publisher, bound, exchange):
+    bound(exchange, "wanted.#")
     batch = [
         bus.Outgoing(id=f"m{number}", routing_key="wanted.a" if number % 2 else "unwanted.a", body=b"{}")
         for number in range(30)
@@ -44,8 +54,8 @@ def test_a_message_without_a_queue_is_returned_and_its_neighbours_are_confirmed(
     assert {f"m{number}" for number in range(1, 30, 2)} == verdicts.confirmed
 
 
-def test_a_message_that_was_not_acknowledged_comes_back_flagged(publisher, bound, broker_url):
-    queue = bound("test-bus", **quorum(broker_url))
+def test_a_message_that_was_not_acknowledged_comes_back_flagged(publisher, bound, broker_url, exchange):
+    queue = bound(exchange, **quorum(broker_url))
     publisher.publish(messages(1), deadline_seconds=5)
 
     first = bus.open_consumer(broker_url, queue, 10)
@@ -62,8 +72,8 @@ def test_a_message_that_was_not_acknowledged_comes_back_flagged(publisher, bound
     third.close()
 
 
-def test_a_limit_leaves_the_rest_for_the_next_call(publisher, bound, broker_url):
-    queue = bound("test-bus")
+def test_a_limit_leaves_the_rest_for_the_next_call(publisher, bound, broker_url, exchange):
+    queue = bound(exchange)
     publisher.publish(messages(30), deadline_seconds=5)
     consumer = bus.open_consumer(broker_url, queue, 100)
 
@@ -77,16 +87,16 @@ def test_a_limit_leaves_the_rest_for_the_next_call(publisher, bound, broker_url)
     assert [f"m{number}" for number in range(30)] == [one.message_id for one in found]
 
 
-def test_what_is_declared_twice_is_there_once(broker_url, received, publisher):
-    queues = [("test-declared.test-bus", "test-bus")]
-    bus.declare(broker_url, ["test-bus"], queues)
-    bus.declare(broker_url, ["test-bus"], queues)
+def test_what_is_declared_twice_is_there_once(broker_url, received, publisher, exchange):
+    queues = [(f"declared.{exchange}", exchange)]
+    bus.declare(broker_url, [exchange], queues)
+    bus.declare(broker_url, [exchange], queues)
     try:
         publisher.publish(messages(2), deadline_seconds=5)
-        assert [one.message_id for one in received("test-declared.test-bus", 2)] == ["m0", "m1"]
+        assert [one.message_id for one in received(f"declared.{exchange}", 2)] == ["m0", "m1"]
     finally:
         with topology.connect(broker_url) as connection, connection.channel() as channel:
-            channel.queue_delete("test-declared.test-bus")
+            channel.queue_delete(f"declared.{exchange}")
 
 
 def test_a_broker_that_is_not_there_breaks_the_publisher_at_once(tmp_path):
@@ -107,9 +117,9 @@ def test_topology_follows_from_what_contexts_say_of_themselves():
 
 
 @pytest.mark.real
-def test_a_delayed_confirm_is_credited_to_its_own_message(slow_link, bound):
-    bound("test-bus")
-    publisher = bus.open_publisher(slow_link.url, "test-bus")
+def test_a_delayed_confirm_is_credited_to_its_own_message(slow_link, bound, exchange):
+    bound(exchange)
+    publisher = bus.open_publisher(slow_link.url, exchange)
     slow_link.delay_seconds = 0.2
     first, second = messages(5), [bus.Outgoing(id="late", routing_key="a.b", body=b"{}")]
 
@@ -120,9 +130,9 @@ def test_a_delayed_confirm_is_credited_to_its_own_message(slow_link, bound):
 
 @pytest.mark.real
 @pytest.mark.parametrize("mode", ["hold", "trickle"])
-def test_a_peer_that_confirms_nothing_meets_the_deadline_even_if_it_sends_heartbeats(mode, slow_link, bound):
-    bound("test-bus")
-    publisher = bus.open_publisher(slow_link.url, "test-bus")
+def test_a_peer_that_confirms_nothing_meets_the_deadline_even_if_it_sends_heartbeats(mode, slow_link, bound, exchange):
+    bound(exchange)
+    publisher = bus.open_publisher(slow_link.url, exchange)
     slow_link.mode = mode
     began = time.monotonic()
 
@@ -136,9 +146,9 @@ def test_a_peer_that_confirms_nothing_meets_the_deadline_even_if_it_sends_heartb
 
 
 @pytest.mark.real
-def test_a_full_queue_refuses_and_the_refused_are_known_by_name(publisher, bound, received):
+def test_a_full_queue_refuses_and_the_refused_are_known_by_name(publisher, bound, received, exchange):
     full = {"x-max-length": 1, "x-overflow": "reject-publish"}
-    queue = bound("test-bus", **full)
+    queue = bound(exchange, **full)
 
     verdicts = publisher.publish(messages(20), deadline_seconds=5)
 
@@ -148,8 +158,8 @@ def test_a_full_queue_refuses_and_the_refused_are_known_by_name(publisher, bound
 
 
 @pytest.mark.real
-def test_a_message_that_cannot_be_put_on_the_wire_is_blamed(publisher, bound):
-    bound("test-bus")
+def test_a_message_that_cannot_be_put_on_the_wire_is_blamed(publisher, bound, exchange):
+    bound(exchange)
 
     with pytest.raises(bus.PublishBroken) as broken:
         publisher.publish(messages(1, key="k" * 300), deadline_seconds=5)
