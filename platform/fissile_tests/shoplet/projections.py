@@ -5,6 +5,4 @@ from .models import Heard
 
 def hear(message, note):
     """Write down that a message took effect; `note` is its own."""
-    Heard.objects.create(
-        aggregate=message.subject, version=message.aggregateversion, message_id=message.id, note=note
-    )
+    Heard.objects.create(aggregate=message.subject, version=message.aggregateversion, message_id=message.id, note=note)

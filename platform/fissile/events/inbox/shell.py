@@ -129,7 +129,7 @@ class InboxShell:
                     return core.Failed(reason, failures.is_transient(wrong))
                 case core.Commit() if self.machine.doing in ("fast", "ran"):
                     return core.Failed(reason, failures.is_transient(wrong))
-                case (core.Store() | core.Ensure()) if failures.is_contents_fault(wrong):
+                case core.Store() | core.Ensure() if failures.is_contents_fault(wrong):
                     return core.Failed(reason)
         _log.warning(
             "%s: %s failed at the database: %s. Its messages go back to the broker and are tried again.",

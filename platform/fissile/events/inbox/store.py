@@ -269,9 +269,7 @@ class InboxStore:
         return connections[self.alias].ops.quote_name(model._meta.db_table)
 
 
-def _sorted(
-    messages: Sequence[Message], places: dict[tuple[str, int], UUID], positions: dict[str, int]
-) -> Sorted:
+def _sorted(messages: Sequence[Message], places: dict[tuple[str, int], UUID], positions: dict[str, int]) -> Sorted:
     """Tell new messages from repetitions, and both from a second message for a place that is taken."""
     by_id = {message_id: place for place, message_id in places.items()}
     fresh: list[Message] = []
@@ -297,4 +295,3 @@ def _sorted(
 
 def _places(values: Sequence[Any]) -> str:
     return ", ".join(["%s"] * len(values))
-
