@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, ClassVar, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeVar
 
 from django.db import models
 
@@ -53,7 +53,11 @@ class AggregateRow(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     version = models.PositiveIntegerField(default=0, editable=False)
 
-    objects: ClassVar[models.Manager[Self]] = AggregateQuerySet.as_manager()
+    if TYPE_CHECKING:
+        # Said in so many words: from as_manager() mypy takes every subclass's rows for AggregateRows.
+        objects: ClassVar[models.Manager[Self]]
+    else:
+        objects = AggregateQuerySet.as_manager()
 
     class Meta:
         abstract = True
