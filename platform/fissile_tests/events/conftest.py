@@ -69,9 +69,12 @@ def received(broker_url):
 def relaying(broker_url):
     """Start a relay of shoplet in a thread, as the worker does; it ends with the test."""
     running = []
+    # A broker outlives the runs: what an earlier one left bound must not route here.
+    with topology.connect(broker_url) as connection, connection.channel() as channel:
+        channel.exchange_delete("shoplet")
 
-    def start():
-        loop, stopping = RelayLoop("shoplet", broker_url, name="test"), Stopping()
+    def start(url=broker_url):
+        loop, stopping = RelayLoop("shoplet", url, name="test"), Stopping()
 
         def run():
             loop.run(stopping)

@@ -33,10 +33,15 @@ class SlowLink:
 
     def close(self) -> None:
         """Cut every connection and listen no more."""
-        for one in (self._server, *self._open):
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+        self._end(self._server)
+        self._server.close()
+        self.cut()
+        for one in self._open:
             one.close()
+
+    def cut(self) -> None:
+        """Cut every connection; new ones are taken."""
+        self._end(*self._open)
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
