@@ -1,0 +1,206 @@
+"""Pattern 13: foreign words stay outside.
+
+The payment provider, its webhook and their clauses come with payments.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+from uuid import uuid4
+
+from bff_app.management.shop import Person, Reply, Shop
+from fissile.prove import Proof
+
+from . import wire
+from .scene import ShopScene, answered, ensure, is_problem, origin
+
+PROOF = Proof(
+    number=13,
+    code="apps/*/adapters, bff_app/adapters, fissile.calls",
+    page="docs/decisions/0004-one-adapter-two-transports.md",
+)
+NONSENSE = "a neighbour's answer that makes no sense is a named error, never a wrong state"
+JSON = "application/json"
+PROBLEM = "application/problem+json"
+
+
+@PROOF.clause("the same journey over both transports gives the same answers")
+def both_transports(scene: ShopScene) -> str:
+    """Let a second web process of the other cut serve the same stores; walk through both."""
+    other = "split" if scene.topology == "monolith" else "monolith"
+    ours, theirs = ("near", "far") if scene.topology == "monolith" else ("far", "near")
+    with scene.stopped(scene.worker("orders")):
+        # Nobody has told orders of these people, so each order asks users.
+        people = [scene.shop.sign_up("Rosa") for _ in range(4)]
+        nobody = Person(id=str(uuid4()), email="", password="")
+        nobody.access_token = scene.ask_inside(
+            "users",
+            "import json; from fissile.trust.tokens import issue_access; "
+            f"print(json.dumps(issue_access('{nobody.id}')))",
+        )
+        users = {"TOPOLOGY": f"users={scene.house.house.url('users')}"} if other == "split" else {}
+        names = ("orders-web", "bff-web") if other == "split" else ("web",)
+        rows = [scene.row(name, topology=other, extra=users) for name in names]
+        here = [Shop(url=scene.house.house.url(context)) for context in ("orders", "bff")]
+        with scene.running_also(rows[0]), scene.running_also(rows[-1]) if other == "split" else _nothing():
+            there = [Shop(url=origin(rows[0])), Shop(url=origin(rows[-1]))]
+            first = _walk(*here, people[:2], nobody)
+            second = _walk(*there, people[2:], nobody)
+    for step, answer in first.items():
+        ensure(answer == second[step], f"{step}: {ours} {answer}, {theirs} {second[step]}")
+    told = ", ".join(f"{step}: {answer[0]}" for step, answer in first.items())
+    return f"{len(first)} answers alike, near and far ({told})"
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield
+
+
+def _walk(orders: Shop, dashboards: Shop, people: list[Person], nobody: Person) -> dict[str, Any]:
+    rosa, tom = people
+    return {
+        "a buyer that only users know": _plain(orders.place(rosa, {"chisel": 1})),
+        "above the limit that users told": _plain(orders.place(tom, {"marble-slab": 1000})),
+        "somebody nobody knows": _plain(orders.place(nobody, {"chisel": 1}), nobody),
+        "a dashboard with its profile": _plain(dashboards.dashboard(rosa), rosa),
+        "a dashboard of nobody": _plain(dashboards.dashboard(nobody), nobody),
+    }
+
+
+def _plain(reply: Reply, who: Person | None = None) -> Any:
+    """Return status, media type and body without what differs between two runs: ids, times, addresses of people."""
+    body = {name: value for name, value in (reply.body or {}).items() if name not in ("id", "placed_at", "instance")}
+    if who and isinstance(body.get("profile"), dict):
+        profile = body["profile"]
+        ensure((profile["id"], profile["email"]) == (who.id, who.email), "a stranger's profile")
+        body["profile"] = profile["name"]
+    return [reply.status, reply.headers.get("content-type"), json.dumps(body, sort_keys=True)]
+
+
+def _account(who: Person, **changes: Any) -> tuple[int, str, bytes]:
+    account = {
+        "id": who.id, "name": "Rosa", "email": who.email, "credit_limit_minor": 1_000_000, "currency": "EUR",
+    } | changes  # fmt: skip
+    return 200, JSON, json.dumps({"result": {k: v for k, v in account.items() if v is not ...}}).encode()
+
+
+def _nonsense(who: Person) -> dict[str, tuple[int, str, bytes]]:
+    """Return answers of a neighbour that has lost its mind: (status, media type, body)."""
+    return {
+        "a web page": (200, "text/html", b"<h1>Welcome</h1>"),
+        "half of an answer": (200, JSON, b'{"result": {"id": "'),
+        "no result": (200, JSON, b"{}"),
+        "a list": (200, JSON, b"[]"),
+        "null": (200, JSON, b'{"result": null}'),
+        "a limit with a fraction": _account(who, credit_limit_minor=1e15),
+        "a limit in words": _account(who, credit_limit_minor="plenty"),
+        "a missing currency": _account(who, currency=...),
+        "an id that is none": _account(who, id="rosa"),
+        "somebody else's account": _account(who, id=str(uuid4())),
+        "an empty 204": (204, JSON, b""),
+        "a problem of no known kind": (500, PROBLEM, b'{"status":500,"code":"boom"}'),
+        "a page of errors": (500, "text/html", b"<h1>Oops</h1>"),
+    }
+
+
+@contextmanager
+def _beside_a_stub(scene: ShopScene) -> Iterator[tuple[Shop, dict[str, Any]]]:
+    """An orders process of this house whose users are a stub; `say` is what the stub answers, after `pause` seconds."""
+    say: dict[str, Any] = {"answer": (404, JSON, b""), "pause": 0.0}
+
+    class Stub(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            status, kind, body = say["answer"]
+            time.sleep(say["pause"])
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with wire.serving(Stub) as url:
+        row = scene.row("orders-web", topology="split", extra={"TOPOLOGY": f"users={url}"})
+        with scene.running_also(row):
+            yield Shop(url=origin(row)), say
+
+
+@PROOF.clause(NONSENSE)
+def nonsense(scene: ShopScene) -> str:
+    """Put a stub in users' place and let it answer what it should not."""
+    with scene.stopped(scene.worker("orders")):
+        rosa = scene.shop.sign_up()
+        counted = [f"SELECT count(*) FROM orders_{table}" for table in ("order", "outbox", "idempotency_key")]
+        before = [scene.rows("orders", sql) for sql in counted]
+        codes: dict[str, str] = {}
+        with _beside_a_stub(scene) as (orders, say):
+            for name, answer in _nonsense(rosa).items():
+                say["answer"] = answer
+                reply = orders.place(rosa, {"chisel": 1})
+                ensure(reply.status != 201, f"{name}: an order was placed on it: {reply.body}")
+                codes[name] = is_problem(reply, 500, name).body["code"]
+            after = [scene.rows("orders", sql) for sql in counted]
+            say["answer"] = _account(rosa)
+            answered(orders.place(rosa, {"chisel": 1}), 201, "a sound answer from the same stub")
+    ensure(before == after, f"rows before {before}, after {after}")
+    unnamed = [name for name, code in codes.items() if code != "broken_contract"]
+    ensure(not unnamed, f"no name was given to: {', '.join(unnamed)}")
+    return f"{len(codes)} kinds of nonsense: 500 broken_contract each, no row written; a sound answer: 201"
+
+
+@PROOF.clause("a refusal keeps its name, and an outage is an outage")
+def refusals(scene: ShopScene) -> str:
+    """Let the stub refuse, be down, and be late."""
+    unknown = {"status": 404, "code": "users.unknown_user", "detail": "Nobody has this id."}
+    with scene.stopped(scene.worker("orders")):
+        rosa = scene.shop.sign_up()
+        with _beside_a_stub(scene) as (orders, say):
+            say["answer"] = (404, PROBLEM, json.dumps(unknown).encode())
+            refused = is_problem(orders.place(rosa), 403, "a person that users do not know").body["code"]
+            ensure(refused == "orders.unknown_buyer", f"in our words: {refused}")
+            down = {"status": 503, "code": "unreachable", "detail": "later"}
+            say["answer"] = (503, PROBLEM, json.dumps(down).encode())
+            is_problem(orders.place(rosa), 503, "users' database down")
+            say.update(answer=_account(rosa), pause=4.0)
+            began = time.monotonic()
+            is_problem(orders.place(rosa), 503, "users late")
+            seconds = time.monotonic() - began
+    ensure(seconds < 2, f"waited {seconds:.1f} s for a late neighbour")
+    return f"users.unknown_user → {refused} (403); down → 503; late → 503 after {seconds:.1f} s"
+
+
+@PROOF.clause("a neighbour is never asked inside a transaction")
+def inside_transaction(scene: ShopScene) -> str:
+    """Ask through the adapter while a unit of work is open, near or far."""
+    code = """
+import json
+from uuid import uuid4
+from apps.orders import wiring
+from fissile.data.unit_of_work import unit_of_work
+found = None
+try:
+    with unit_of_work("orders"):
+        wiring.buyers().find_buyer(uuid4())
+except Exception as wrong:
+    found = [type(wrong).__name__, str(wrong)]
+print(json.dumps(found))
+"""
+    found = scene.ask_inside("orders", code)
+    ensure(found and found[0] == "CallInsideTransaction", f"it was asked: {found}")
+    return f"refused: {found[1]}"
+
+
+PROOF.sabotaged_by(
+    "raw payload passed through",
+    clause=NONSENSE,
+    patches={"*web": "tests.proofs.sabotage:pass_raw_payloads_through"},
+)
