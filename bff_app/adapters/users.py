@@ -8,6 +8,7 @@ from apps.users.contracts.errors import UnknownUser
 from apps.users.contracts.types import Account
 from bff_app.ports import Profile
 from fissile.calls import CallPolicy, neighbour
+from fissile.errors import BrokenContractError
 
 # Inside the dashboard's own 1.5 s, so that "unreachable" is said rather than "late".
 ASK_USERS = CallPolicy(deadline_seconds=1.2, attempts=2, is_safe=True)
@@ -23,4 +24,6 @@ class UsersProfileDirectory:
             account = users.ask("get_account", {"user_id": user_id}, returns=Account, policy=ASK_USERS)
         except UnknownUser:
             return None
+        if account.id != user_id:
+            raise BrokenContractError(f"users was asked for {user_id} and answered with the account of {account.id}.")
         return Profile(id=account.id, name=account.name, email=account.email)
