@@ -64,6 +64,9 @@ def inspected(method: str, version: str, target: bytes, headers: RawHeaders, lim
     received = [(name.lower(), value) for name, value in headers]
     if len(received) > limits.header_count:
         problems.turn_away(431, "too_many_headers", f"A request may have {limits.header_count} header lines.")
+    if sum(len(name) + len(value) + 4 for name, value in received) > limits.head_bytes:
+        # The protocol stops heads that come in pieces; one that came in a single read is seen whole here.
+        problems.turn_away(431, "head_too_large", f"A request head may have {limits.head_bytes} bytes.")
     if len(target) > limits.target_bytes:
         problems.turn_away(414, "address_too_long", f"An address may have {limits.target_bytes} bytes.")
     shape = _TARGET.fullmatch(target)
