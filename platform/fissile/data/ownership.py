@@ -84,4 +84,4 @@ class QueryOnForeignTable:
 @cache
 def _foreign_tables(alias: str) -> re.Pattern[str]:
     others = "|".join(re.escape(name) for name in registry.names() if name != alias)
-    return re.compile(rf"\b(?:from|join|into|update|table|only)\s+[\"`]?({others})_", re.IGNORECASE)
+    return re.compile(rf"\b(?:from|join|into|update|table|only|references)\s+[\"`]?({others})_", re.IGNORECASE)
