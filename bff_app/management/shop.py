@@ -52,7 +52,7 @@ class Shop:
 
     url: str
     _http: urllib3.PoolManager = field(
-        default_factory=lambda: urllib3.PoolManager(maxsize=32, block=False, retries=False), repr=False
+        default_factory=lambda: urllib3.PoolManager(maxsize=64, block=False, retries=False), repr=False
     )
 
     def send(
