@@ -33,8 +33,8 @@ class Fuzzed:
 
     @property
     def failures(self) -> list[str]:
-        """The failed checks, each `type: operations`; errors of the run too."""
-        found = [f"{one['type']}: {', '.join(one['operations'])}" for one in self.report["failures"]]
+        """The failed checks, each `type (title): operations`; errors of the run too."""
+        found = [f"{one['type']} ({one['title']}): {', '.join(one['operations'])}" for one in self.report["failures"]]
         return found + [str(error) for error in self.report["errors"]]
 
     @property
