@@ -12,15 +12,8 @@ from apps.users import domain, usecases
 from apps.users.contracts.errors import EmailTaken, RefreshRefused
 from apps.users.models import Credential, RefreshFamily, User, UsersOutbox
 from apps.users.tests.factories import PASSWORD, a_customer
-from fissile.events import wakeup
 
 pytestmark = pytest.mark.django_db(databases=["users"], transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def waker_gives_its_connection_back():
-    yield
-    wakeup.close()
 
 
 def at_once(times, wish):

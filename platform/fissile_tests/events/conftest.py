@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 from django.db import connections
 
-from fissile.events import bus, wakeup
+from fissile.events import bus
 from fissile.events.bus import topology
 from fissile.events.relay import RelayLoop
 from fissile.events.stopping import Stopping
@@ -94,7 +94,6 @@ def relaying(broker_url):
     yield start
     for stop in running:
         stop()
-    wakeup.close()
 
 
 @pytest.fixture
@@ -103,10 +102,3 @@ def slow_link():
     link = SlowLink(settings.FISSILE["broker_url"])
     yield link
     link.close()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _no_waker_outlives_the_tests():
-    """Give the waker's connection back, or the test database cannot be dropped."""
-    yield
-    wakeup.close()
