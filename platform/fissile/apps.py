@@ -8,6 +8,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.core.checks import register
 from django.db.backends.signals import connection_created
 
 from .contexts import registry
@@ -33,7 +34,7 @@ class FissileConfig(AppConfig):
         """Load declarations, keys, guards, logs, traces and consumers, lowest floor first."""
         from . import trust
         from .data import unit_of_work
-        from .events import figures, outbox, wakeup
+        from .events import checks, figures, outbox, wakeup
         from .trust import readiness
         from .watch import health, logs, metrics, tracing
 
@@ -55,3 +56,4 @@ class FissileConfig(AppConfig):
             module = f"{context.package}.consumers"
             if find_spec(module) is not None:
                 import_module(module)
+        register(checks.declared_events_are_handled, "boundaries")
