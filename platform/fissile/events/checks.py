@@ -16,5 +16,5 @@ def declared_events_are_handled(app_configs: Any = None, **options: Any) -> list
     return [
         Error(difference, hint=f"compare {context.package}/context.py with its consumers.py", id="fissile.E001")
         for context in registry.installed()
-        for difference in undeclared(context.name)
+        for difference in undeclared(context)
     ]
