@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from bff_app import queries, usecases, wiring
-from fissile import carry
 from fissile.edge.api.fields import money
 from fissile.edge.api.operations import operation
 from fissile.edge.api.views import ApiView, shown
-from fissile.trust import NotAuthenticated
 
 from . import serializers
 
@@ -29,7 +26,7 @@ class Dashboard(ApiView):
     )
     def get(self, request: Request) -> Response:
         """Always in time: a part that is late or down is named in `missing`, and the rest is there."""
-        dashboard = usecases.show_dashboard(_user_id(), limit=self.query["limit"], profiles=wiring.profiles())
+        dashboard = usecases.show_dashboard(self.user_id, limit=self.query["limit"], profiles=wiring.profiles())
         return Response(shown(serializers.Dashboard, _screen(dashboard)))
 
 
@@ -59,11 +56,3 @@ def _totals(totals: queries.Totals) -> dict[str, Any]:
         "orders_cancelled": totals.cancelled,
         "spent": money(totals.spent_minor, totals.currency),
     }
-
-
-def _user_id() -> UUID:
-    try:
-        return UUID(carry.current().principal.subject or "")
-    except ValueError:
-        # A token of ours names a customer by UUID; another subject is no customer.
-        raise NotAuthenticated from None
