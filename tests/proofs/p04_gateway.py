@@ -119,7 +119,7 @@ def oversized(scene: ShopScene) -> str:
         "an address of 8 kB": (414, wire.request("GET", "/api/v1/products?" + "q" * 8000)),
         "200 headers": (431, wire.request("GET", "/api/v1/products", [(f"X-{n}", "y") for n in range(200)])),
         "a head of 40 kB": (431, wire.request("GET", "/api/v1/products", [("X", "y" * 40_000)])),
-        "a body nobody takes": (413, wire.request("GET", "/api/v1/products", [json_type], b"{}")),
+        "a body nobody takes": (400, wire.request("GET", "/api/v1/products", [json_type], b"{}")),
     }
     _all_turned_away(scene, tried)
     return f"{', '.join(f'{name}: {status}' for name, (status, _) in tried.items())}; the canary passed"

@@ -50,6 +50,7 @@ class ShopScene:
     patches: Mapping[str, str] = field(default_factory=dict)
     plants: Mapping[str, str] = field(default_factory=dict)
     shop: Shop = field(init=False)
+    _prepared: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         self.shop = Shop(url=self.url)
@@ -156,8 +157,10 @@ class ShopScene:
             yield processes
 
     def prepared(self, row: Process, *, cwd: Path = ROOT) -> None:
-        """Make what the role of a further process needs before it serves: keys, operators' tables."""
-        manage(cwd, row.environment, "prepare")
+        """Make what the role of a further process needs before it serves, once: keys, operators' tables."""
+        if row.role not in self._prepared:
+            manage(cwd, row.environment, "prepare")
+            self._prepared.add(row.role)
 
     def ask_inside(self, context: str, code: str) -> Any:
         """Run Python in the role that holds a context and return the JSON it prints last.
@@ -178,12 +181,12 @@ class ShopScene:
 
     def log_lines(self, *names: str) -> list[dict[str, Any]]:
         """Return the JSON lines that processes have written so far; `log` says which."""
-        found = []
-        for name in names or self.house.processes.names:
-            for line in (self.state_dir / "logs" / f"{name}.log").read_text(errors="replace").splitlines():
-                if line.startswith("{"):
-                    found.append({"log": name, **json.loads(line)})
-        return found
+        logs = self.state_dir / "logs"
+        return [
+            {"log": name, **line}
+            for name in names or self.house.processes.names
+            for line in json_lines(logs / f"{name}.log")
+        ]
 
     def key(self, value: str) -> str:
         """Return a UUID the way the tier's tables hold it."""
@@ -291,6 +294,12 @@ def settled(look: Callable[[], T | None], *, seconds: float, what: str) -> T:
         if time.monotonic() > deadline:
             raise Red(f"not within {seconds:g} s: {what}")
         time.sleep(0.03)
+
+
+def json_lines(log: Path) -> list[dict[str, Any]]:
+    """Return the lines of a process's log, without what some library wrote past logging."""
+    *whole, _ = log.read_text(errors="replace").split("\n")
+    return [json.loads(line) for line in whole if line.startswith("{")]
 
 
 def run(
