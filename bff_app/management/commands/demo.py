@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import CommandParser
 
 from bff_app.management.shop import Shop, UnexpectedReply
-from bff_app.management.tour import Tour
+from bff_app.management.tour import HOPS, HOPS_BEHIND_THE_GATEWAY, Tour
 from fissile.management.cli import FINDINGS, UNREACHABLE, CliError, HouseCommand, Result
 
 
@@ -30,7 +30,8 @@ class Command(HouseCommand):
         """Run the steps in order."""
         url = options["url"] or _running_house(settings.FISSILE["state_dir"])
         traces = settings.FISSILE["traces_file"]
-        tour = Tour(shop=Shop(url=url), traces=traces if traces.exists() else None)
+        hops = HOPS_BEHIND_THE_GATEWAY if options["url"] else HOPS
+        tour = Tour(shop=Shop(url=url), traces=traces if traces.exists() else None, hops=hops)
         lines, data = [], []
         for number, (title, step) in enumerate(tour.steps(), 1):
             try:

@@ -73,7 +73,7 @@ class Command(RunServer):
             "",
             f"API        {here}/api/docs/",
             f"Operations {here}/admin/        a login link: {self._manage()} devlogin",
-            f"Next       {self._manage()} outbox status        Ctrl-C stops",
+            f"Next       {self._manage()} demo --url {here}        Ctrl-C stops",
             "",
         ]
 
