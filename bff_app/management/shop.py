@@ -129,7 +129,7 @@ def expect(reply: Reply, status: int) -> Reply:
     return reply
 
 
-def eventually(look: Callable[[], T], *, within_seconds: float, what: str) -> T:
+def eventually(look: Callable[[], T | None], *, within_seconds: float, what: str) -> T:
     """Return the first truthy answer of `look`; raise UnexpectedReply after the deadline."""
     deadline = time.monotonic() + within_seconds
     while True:
