@@ -1,8 +1,6 @@
 """The Celery application of every worker: tasks of the installed contexts, relays and consumers as steps."""
 
 import os
-from importlib import import_module
-from importlib.util import find_spec
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.local")
 
@@ -12,7 +10,6 @@ from celery import Celery
 from fissile.events.bus import is_embedded
 from fissile.events.worker import add_steps
 
-from .contexts import CONTEXTS
 from .environment import env
 
 _embedded = is_embedded(env.broker_url)
@@ -39,21 +36,7 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
     broker_transport_options={"polling_interval": 0.5} if _embedded else {"confirm_publish": True},
-    # In memory: schedules are code, and each run is safe to repeat.
-    beat_scheduler="celery.beat:Scheduler",
     timezone="UTC",
 )
-
-# `tasks.py` of a context may say PERIODIC = {"name": {"task": …, "schedule": seconds}}.
-_tasks = [module for name in env.contexts if find_spec(module := f"{CONTEXTS[name]['package']}.tasks")]
-app.conf.include = _tasks
-
-
-@app.on_after_finalize.connect
-def _schedule(sender, **_):
-    """Collect the periodic tasks, once Django is set up."""
-    for module in _tasks:
-        sender.conf.beat_schedule.update(getattr(import_module(module), "PERIODIC", {}))
-
 
 add_steps(app)

@@ -4,12 +4,12 @@ from importlib import import_module
 
 from django.conf import settings
 from django.urls import include, path
+
 from fissile.calls.endpoint import urlpatterns as internal
+from fissile.console import site
 from fissile.console.urls import urlpatterns as operator_login
 from fissile.edge.api.urls import context_urls, docs_urls
 from fissile.watch.urls import urlpatterns as probes
-
-from fissile.console import site
 
 urlpatterns = [
     *probes,
@@ -23,7 +23,7 @@ for _name in settings.FISSILE["contexts"]:
     try:
         _api = import_module(f"{_package}.api.v1.urls")
     except ModuleNotFoundError as absent:
-        if not absent.name.startswith(_package):
+        if not (absent.name or "").startswith(_package):
             raise
         continue
     urlpatterns += context_urls(_name, _api)
