@@ -20,7 +20,7 @@ from .trees import copied_tree, keep_only_contracts, paths_of
 PROOF = Proof(
     number=1,
     code="apps/*/context.py, fissile.contexts, .importlinter",
-    page="docs/decisions/0005-orders-without-users.md",
+    page="docs/patterns/1-service-per-context.md",
 )
 ONE_PROCESS = "users has no process of its own in the monolith; stopping it would stop the shop"
 # The lazy import that no start and no test of this path would notice.

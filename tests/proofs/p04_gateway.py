@@ -13,7 +13,7 @@ from . import wire
 from .scene import ShopScene, answered, ensure, is_problem, origin, settled
 
 PROOF = Proof(
-    number=4, code="fissile.edge.gateway, gateway_app/routes.py", page="docs/decisions/0002-one-gateway-process.md"
+    number=4, code="fissile.edge.gateway, gateway_app/routes.py", page="docs/patterns/4-gateway.md"
 )
 FORGED_NEVER_ARRIVE = "forged identity headers never arrive"
 # Who must answer what; written down here once more, so that a wrong table is noticed.

@@ -11,7 +11,7 @@ from fissile.prove import Proof
 from .scene import ShopScene, answered, ensure, settled
 
 PROOF = Proof(
-    number=5, code="bff_app, fissile.edge.composition", page="docs/decisions/0004-one-adapter-two-transports.md"
+    number=5, code="bff_app, fissile.edge.composition", page="docs/patterns/5-bff.md"
 )
 IN_TIME = "with a part slow, the dashboard answers in its deadline and names what is missing"
 # The screen's own deadline is 1.5 s; the rest is the way through the gateway on a busy machine.

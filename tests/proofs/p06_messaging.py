@@ -19,7 +19,7 @@ from .scene import ShopScene, answered, ensure, settled
 PROOF = Proof(
     number=6,
     code="fissile.events.bus, fissile.events.relay, fissile.events.inbox",
-    page="docs/decisions/0008-web-never-talks-to-the-broker.md",
+    page="docs/patterns/6-messaging.md",
 )
 UNCONFIRMED = "an event that the broker has not confirmed is sent again"
 

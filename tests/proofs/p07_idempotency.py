@@ -12,7 +12,7 @@ from . import broker
 from .scene import ShopScene, answered, ensure, is_problem, settled
 
 PROOF = Proof(
-    number=7, code="fissile.data.commands, fissile.events.inbox", page="docs/decisions/0006-key-with-the-effect.md"
+    number=7, code="fissile.data.commands, fissile.events.inbox", page="docs/patterns/7-idempotency.md"
 )
 RACE = "fifty racing requests with one key make one order"
 RACERS = 50

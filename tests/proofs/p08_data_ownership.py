@@ -14,7 +14,7 @@ from .scene import ShopScene, answered, ensure
 PROOF = Proof(
     number=8,
     code="fissile.data.ownership, fissile.data.migrations, deploy/local/services/databases.py",
-    page="docs/decisions/0003-installed-means-near.md",
+    page="docs/patterns/8-data-ownership.md",
 )
 CONTEXTS = ("users", "orders", "bff")
 FOREIGN_QUERY = "a query across contexts is refused at run time"

@@ -15,7 +15,7 @@ from .scene import ShopScene, answered, ensure, settled
 PROOF = Proof(
     number=9,
     code="fissile.data.unit_of_work, fissile.events.outbox, fissile.events.relay",
-    page="docs/decisions/0007-outbox-is-the-log.md",
+    page="docs/patterns/9-outbox.md",
 )
 ROLLED_BACK = "what was rolled back is never heard of"
 ORDERS = 40

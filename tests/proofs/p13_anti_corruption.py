@@ -22,7 +22,7 @@ from .scene import ShopScene, answered, ensure, is_problem, json_lines, origin
 PROOF = Proof(
     number=13,
     code="apps/*/adapters, bff_app/adapters, fissile.calls",
-    page="docs/decisions/0004-one-adapter-two-transports.md",
+    page="docs/patterns/13-anti-corruption.md",
 )
 NONSENSE = "a neighbour's answer that makes no sense is a named error, never a wrong state"
 JSON = "application/json"

@@ -15,7 +15,7 @@ from .scene import ShopScene, answered, ensure, settled
 PROOF = Proof(
     number=20,
     code="fissile.watch, fissile.carry, fissile.events.outbox",
-    page="docs/decisions/0007-outbox-is-the-log.md",
+    page="docs/patterns/20-observability.md",
 )
 ONE_TRACE = "one order is one trace with every hop and correct parents"
 # From the read model back to the click: each hop's parent is the next one.
