@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from importlib import import_module
@@ -45,11 +46,12 @@ class Command(BaseCommand):
         if options["sabotage"]:
             if options["url"]:
                 raise CommandError("--sabotage breaks a house of its own; leave --url out.", returncode=2)
-            results = self._sabotage(shop, known, wanted, options)
-            fine = all(result.caught for result in results)
+            controls = self._sabotage(shop, known, wanted, options)
+            results: Sequence[Any] = controls
+            fine = all(control.caught for control in controls)
         else:
-            results = self._prove(shop, known, wanted, options)
-            fine = not any(result.is_red for result in results)
+            proofs = self._prove(shop, known, wanted, options)
+            results, fine = proofs, not any(proof.is_red for proof in proofs)
         if options["json"]:
             self._print_json(results, fine, options)
         if not fine:
@@ -97,12 +99,12 @@ class Command(BaseCommand):
         if result.clauses:
             self.stdout.write(f"      code {result.code} · page {result.page}")
 
-    def _print_json(self, results: list[Any], fine: bool, options: dict[str, Any]) -> None:
+    def _print_json(self, results: Sequence[Any], fine: bool, options: dict[str, Any]) -> None:
         rows = [asdict(result) for result in results]
         for row, result in zip(rows, results, strict=True):
             if isinstance(result, ProofResult):
                 row |= {"title": result.title, "summary": result.summary, "full": result.is_full}
-        document = {
+        document: dict[str, Any] = {
             "schema": "cli/1",
             "command": "prove --sabotage" if options["sabotage"] else "prove",
             "ok": fine,
