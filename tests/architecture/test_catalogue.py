@@ -32,6 +32,8 @@ DOCUMENTS = [
 ]
 TOP = {path.name for path in ROOT.iterdir()} - {".run", ".venv"}
 ROW = re.compile(r"^\| \d+ \|.*\|$", re.MULTILINE)
+# `folder/file.py`, `name` or `Class.method`
+FUNCTION = re.compile(r"`([\w-]+/[\w./-]+\.py)`(?:,| and) `([A-Za-z_]\w*(?:\.\w+)?)`")
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 each_proof = pytest.mark.parametrize("number", sorted(PROOFS_BY_NUMBER))
@@ -108,6 +110,20 @@ def test_every_path_that_a_page_names_exists(document):
         word
         for word in named_paths(document)
         if not word.startswith(".run") and not (ROOT / word).exists() and not (here / word).exists()
+    ]
+
+    assert missing == []
+
+
+@each_document
+def test_every_function_named_after_its_file_is_in_it(document):
+    missing = [
+        f"{file}: {name}"
+        for file, name in FUNCTION.findall(document.read_text(encoding="utf-8"))
+        for part in name.split(".")
+        if not re.search(
+            rf"^\s*(def|class) {part}\b|^{part}\b", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE
+        )
     ]
 
     assert missing == []
