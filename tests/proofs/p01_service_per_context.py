@@ -86,6 +86,7 @@ def dashboard_without_users(scene: ShopScene) -> str:
 @PROOF.clause("the orders role runs from a tree with nothing of users but its contracts")
 def orders_from_a_thin_tree(scene: ShopScene) -> str:
     """Copy the source, thin it out, and serve this house's orders from it."""
+    scene.needs_processes()
     rosa = scene.known_buyer()
     order = answered(scene.shop.place(rosa), 201).body["id"]
     with copied_tree(scene.plants) as tree:
@@ -115,7 +116,7 @@ def _loaded_from(tree: Path, environment: dict[str, str]) -> str:
 @PROOF.clause(IMPORT_RULES)
 def import_rules(scene: ShopScene) -> str:
     """Run import-linter over a copy of the whole tree."""
-    _ = scene.house
+    scene.needs_processes()
     linter = Path(sys.executable).with_name("lint-imports")
     if not linter.exists():
         raise NotOffered("import-linter is a tool of development; make check installs it")
@@ -129,6 +130,7 @@ def import_rules(scene: ShopScene) -> str:
 @PROOF.clause("what is declared is what is published and consumed")
 def declarations(scene: ShopScene) -> str:
     """Make every event there is, and compare outboxes and inboxes with the declarations."""
+    scene.needs_processes()
     rosa = scene.known_buyer()
     answered(scene.shop.send("PATCH", "/api/v1/users/me", who=rosa, body={"name": "Rosa Luz"}), 200, "a new name")
     scene.ask_inside(

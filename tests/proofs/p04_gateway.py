@@ -12,9 +12,7 @@ from fissile.prove import Proof
 from . import wire
 from .scene import ShopScene, answered, ensure, is_problem, origin, settled
 
-PROOF = Proof(
-    number=4, code="fissile.edge.gateway, gateway_app/routes.py", page="docs/patterns/4-gateway.md"
-)
+PROOF = Proof(number=4, code="fissile.edge.gateway, gateway_app/routes.py", page="docs/patterns/4-gateway.md")
 FORGED_NEVER_ARRIVE = "forged identity headers never arrive"
 # Who must answer what; written down here once more, so that a wrong table is noticed.
 OWNERS = {
@@ -39,7 +37,7 @@ FORGED_NAMES = (
 @PROOF.clause("each public address is answered by its owner")
 def owners(scene: ShopScene) -> str:
     """Ask at the door, then see in whose log the request stands."""
-    _ = scene.house
+    scene.needs_processes()
     rosa = scene.known_buyer()
     order = answered(scene.shop.place(rosa), 201)
     asked = {order.trace_id: ("POST /api/v1/orders", "orders")}
@@ -79,6 +77,7 @@ def _recorded(scene: ShopScene) -> Iterator[tuple[wire.Recorder, str]]:
 @PROOF.clause(FORGED_NEVER_ARRIVE)
 def forged_headers(scene: ShopScene) -> str:
     """Send every spelling of a borrowed identity; look at what an upstream gets."""
+    scene.needs_processes()
     rosa, mark = scene.shop.sign_up(), uuid4().hex
     forged = [(name, mark) for name in FORGED_NAMES]
     forged += [

@@ -10,9 +10,7 @@ from fissile.prove import Proof
 
 from .scene import ShopScene, answered, ensure, settled
 
-PROOF = Proof(
-    number=5, code="bff_app, fissile.edge.composition", page="docs/patterns/5-bff.md"
-)
+PROOF = Proof(number=5, code="bff_app, fissile.edge.composition", page="docs/patterns/5-bff.md")
 IN_TIME = "with a part slow, the dashboard answers in its deadline and names what is missing"
 # The screen's own deadline is 1.5 s; the rest is the way through the gateway on a busy machine.
 LATEST_SECONDS = 2.5
@@ -43,7 +41,7 @@ def one_call(scene: ShopScene) -> str:
 @PROOF.clause("its parts are gathered below one hop of one trace")
 def one_hop(scene: ShopScene) -> str:
     """Each part is a child of the screen's span, in a thread of its own."""
-    _ = scene.house
+    scene.needs_processes()
     rosa = scene.shop.sign_up()
     trace_id = answered(scene.shop.dashboard(rosa), 200).trace_id
     wanted = {"bff.dashboard", "part profile", "part orders"}
@@ -68,7 +66,7 @@ def _slow_users(scene: ShopScene) -> Iterator[None]:
 @PROOF.clause(IN_TIME)
 def in_time(scene: ShopScene) -> str:
     """Make users slow, then the read model; look at the clock."""
-    _ = scene.house
+    scene.needs_processes()
     rosa = scene.known_buyer()
     order = answered(scene.shop.place(rosa), 201).body["id"]
     scene.on_dashboard(rosa, order)

@@ -27,6 +27,7 @@ UNCONFIRMED = "an event that the broker has not confirmed is sent again"
 @PROOF.clause("an event reaches two consumers")
 def two_consumers(scene: ShopScene) -> str:
     """Bind a second queue to orders' stream; the dashboard and the queue hear the same message."""
+    scene.needs_processes()
     rosa = scene.known_buyer()
     with broker.tapped(scene, "orders") as tap:
         order = answered(scene.shop.place(rosa), 201).body["id"]
@@ -41,6 +42,7 @@ def two_consumers(scene: ShopScene) -> str:
 @PROOF.clause("a message says which it is, of which story, and because of what")
 def identified(scene: ShopScene) -> str:
     """Place an order as another service would, with a cause; read the message on the broker."""
+    scene.needs_processes()
     rosa, story, cause = scene.known_buyer(), f"story-{uuid4().hex[:8]}", str(uuid4())
     # The gateway takes no cause from outside, so this goes to orders' own listener.
     behind = Shop(url=scene.house.house.url("orders"))
@@ -62,6 +64,7 @@ def identified(scene: ShopScene) -> str:
 @PROOF.clause("consumer down, then up: nothing is lost")
 def consumer_down(scene: ShopScene) -> str:
     """Place orders while the dashboard's consumer is down."""
+    scene.needs_processes()
     rosa = scene.known_buyer()
     with scene.stopped(scene.worker("bff")):
         orders = [answered(scene.shop.place(rosa, {"chisel": 1}), 201).body["id"] for _ in range(5)]
@@ -81,6 +84,7 @@ def consumer_down(scene: ShopScene) -> str:
 @PROOF.clause("an event that nobody is bound for waits and is not lost")
 def unroutable(scene: ShopScene) -> str:
     """Take the dashboard's binding away, place an order, give it back."""
+    scene.needs_processes()
     rosa = scene.known_buyer()
     with broker.unbound(scene, "bff.orders", "orders"):
         order = answered(scene.shop.place(rosa), 201).body["id"]
@@ -94,6 +98,7 @@ def unroutable(scene: ShopScene) -> str:
 @PROOF.clause(UNCONFIRMED)
 def unconfirmed(scene: ShopScene) -> str:
     """Lose the broker between a publish and its confirm (embedded: the worker, before the bus's commit)."""
+    scene.needs_processes()
     rosa = scene.known_buyer()
     return _line_cut(scene, rosa) if scene.is_real else _killed_before_commit(scene, rosa)
 

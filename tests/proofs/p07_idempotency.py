@@ -11,9 +11,7 @@ from fissile.prove import Proof
 from . import broker
 from .scene import ShopScene, answered, ensure, is_problem, settled
 
-PROOF = Proof(
-    number=7, code="fissile.data.commands, fissile.events.inbox", page="docs/patterns/7-idempotency.md"
-)
+PROOF = Proof(number=7, code="fissile.data.commands, fissile.events.inbox", page="docs/patterns/7-idempotency.md")
 RACE = "fifty racing requests with one key make one order"
 RACERS = 50
 
@@ -82,6 +80,7 @@ def refusals(scene: ShopScene) -> str:
 @PROOF.clause("a replay survives the death of the web process")
 def restart(scene: ShopScene) -> str:
     """Kill -9 the process that answered; a new one gives the same answer."""
+    scene.needs_processes()
     rosa, key, web = scene.known_buyer(), uuid4().hex, scene.web("orders")
     first = answered(scene.shop.place(rosa, key=key), 201)
     scene.house.processes.kill(web)
@@ -96,6 +95,7 @@ def restart(scene: ShopScene) -> str:
 @PROOF.clause("a message delivered twice has one effect")
 def delivered_twice(scene: ShopScene) -> str:
     """Publish a message that was heard already three times more."""
+    scene.needs_processes()
     rosa = scene.known_buyer()
     with broker.tapped(scene, "orders") as tap:
         order = answered(scene.shop.place(rosa, {"chisel": 1}), 201).body["id"]

@@ -81,6 +81,7 @@ print(json.dumps(found))
 @PROOF.clause("a relation across contexts is refused, and so is its migration")
 def foreign_relation(scene: ShopScene) -> str:
     """Plant a model in orders that points at users, give it a row, then a table."""
+    scene.needs_processes()
     scene.shop.sign_up()
     code = f"""{TRIED}
 from django.apps import apps
@@ -135,6 +136,7 @@ def _tables(scene: ShopScene, alias: str) -> list[str]:
 @PROOF.clause("an aggregate does not change without its event, not even by raw SQL")
 def triggers(scene: ShopScene) -> str:
     """Change an order as its database's owner would in a console."""
+    scene.needs_processes()
     rosa = scene.known_buyer()
     order = answered(scene.shop.place(rosa), 201).body["id"]
     key = scene.key(order)

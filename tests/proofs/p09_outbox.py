@@ -62,6 +62,7 @@ def _last_line_refused(scene: ShopScene, sku: str) -> Iterator[None]:
 @PROOF.clause(ROLLED_BACK)
 def rolled_back(scene: ShopScene) -> str:
     """Break transactions after their event is recorded; listen to the broker."""
+    scene.needs_processes()
     rosa = scene.known_buyer()
     with broker.tapped(scene, "orders") as tap:
         with _last_line_refused(scene, "feather-wedge"):
@@ -84,6 +85,7 @@ def rolled_back(scene: ShopScene) -> str:
 @PROOF.clause("orders accepted while no worker runs are delivered when one is back")
 def no_worker(scene: ShopScene) -> str:
     """Stop every worker, place and cancel, start them again."""
+    scene.needs_processes()
     rosa = scene.known_buyer()
     with scene.stopped(*scene.house.named("*worker")):
         orders = [answered(scene.shop.place(rosa, {"chisel": 1}), 201).body["id"] for _ in range(4)]
@@ -100,6 +102,7 @@ def no_worker(scene: ShopScene) -> str:
 @PROOF.clause("a relay that slept past its lease cannot mark anything")
 def zombie(scene: ShopScene) -> str:
     """Pause the worker that leads, let a second one take over, wake the first."""
+    scene.needs_processes()
     rosa, worker = scene.known_buyer(), scene.worker("orders")
     lane = "SELECT owner, fence FROM orders_lane WHERE lane = 0"
     settled(lambda: scene.rows("orders", lane)[0][0].startswith(f"{worker}:"), seconds=15, what="the worker leads")

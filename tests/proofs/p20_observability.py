@@ -33,7 +33,7 @@ HOPS = (
 @PROOF.clause(ONE_TRACE)
 def one_trace(scene: ShopScene) -> str:
     """Place an order, then climb from its projection to the gateway."""
-    _ = scene.house
+    scene.needs_processes()
     rosa = scene.known_buyer()
     reply = answered(scene.shop.place(rosa), 201)
     scene.on_dashboard(rosa, reply.body["id"])
@@ -82,7 +82,7 @@ def named(scene: ShopScene) -> str:
 @PROOF.clause("all log lines of an order carry its id, in every process")
 def log_lines(scene: ShopScene) -> str:
     """Follow one correlation id through the logs of gateway, web and workers."""
-    _ = scene.house
+    scene.needs_processes()
     rosa, story = scene.known_buyer(), f"story-{uuid4().hex[:8]}"
     lines = {"lines": [{"sku": "chisel", "quantity": 1}]}
     told = {"x-correlation-id": story, "idempotency-key": uuid4().hex}
@@ -115,6 +115,7 @@ def _story(scene: ShopScene, story: str, wanted: set[str]) -> list[dict[str, str
 @PROOF.clause("what waits is visible while it waits")
 def figures(scene: ShopScene) -> str:
     """Read the outbox's lag at /metrics while no worker runs, and after."""
+    scene.needs_processes()
     address = f"{scene.house.house.url('orders')}/metrics"
     rosa = scene.known_buyer()
     settled(lambda: _figure(address, "fissile_outbox_pending") == 0, seconds=15, what="nothing pending")

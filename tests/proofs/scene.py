@@ -62,6 +62,10 @@ class ShopScene:
             raise NotOffered(NEEDS_PROCESSES)
         return self.running
 
+    def needs_processes(self) -> None:
+        """Raise NotOffered without processes, before anything is done to somebody else's shop."""
+        _ = self.house
+
     @property
     def state_dir(self) -> Path:
         """The house's own folder."""
@@ -74,13 +78,13 @@ class ShopScene:
 
     def only_split(self, why: str) -> None:
         """Raise NotOffered in a monolith, for a reason in words."""
-        _ = self.house
+        self.needs_processes()
         if self.topology != "split":
             raise NotOffered(why)
 
     def only_real(self, why: str) -> None:
         """Raise NotOffered on the embedded tier, for a reason in words."""
-        _ = self.house
+        self.needs_processes()
         if not self.is_real:
             raise NotOffered(why)
 
