@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from uuid import uuid4
 
 import pytest
 
 from bff_app.management.shop import expect
+from fissile import trust
+from fissile.trust import keys
 
 pytestmark = pytest.mark.house
 
@@ -174,3 +177,30 @@ def test_a_wrong_password_and_an_unknown_email_look_the_same(house):
 
     assert known.status == unknown.status == 401
     assert known.body == unknown.body
+
+
+def a_token(keys_dir, user_id, *, minutes_ago):
+    """Return an access token of a shop with these keys, issued some time ago."""
+    trust.configure(keys_dir=keys_dir)
+    return trust.issue_access(user_id, now=time.time() - 60 * minutes_ago)
+
+
+def test_an_expired_token_is_refused(house):
+    rosa = house.shop.sign_up()
+    token = a_token(house.house.state_dir / "keys", rosa.id, minutes_ago=16)
+
+    reply = house.shop.send("GET", "/api/v1/orders", headers={"authorization": f"Bearer {token}"})
+
+    assert_is_problem(reply)
+    assert reply.status == 401
+
+
+def test_a_token_of_another_shop_is_refused(house, tmp_path):
+    rosa = house.shop.sign_up()
+    keys.ensure(tmp_path, [keys.ACCESS])
+    token = a_token(tmp_path, rosa.id, minutes_ago=0)
+
+    reply = house.shop.send("GET", "/api/v1/orders", headers={"authorization": f"Bearer {token}"})
+
+    assert_is_problem(reply)
+    assert reply.status == 401
