@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.checks import register
 from django.db.backends.signals import connection_created
 
-from .contexts import registry
+from .contexts import UnknownContextError, registry
 
 
 def _guard_tables(connection: Any, **_: Any) -> None:
@@ -39,9 +39,13 @@ class FissileConfig(AppConfig):
         from .watch import health, logs, metrics, tracing
 
         ours: dict[str, Any] = settings.FISSILE
-        registry.configure(
-            packages=ours["packages"], installed=tuple(ours["contexts"]), addresses=ours["addresses"]
-        )
+        try:
+            registry.configure(
+                packages=ours["packages"], installed=tuple(ours["contexts"]), addresses=ours["addresses"]
+            )
+        except UnknownContextError as wrong:
+            # One sentence instead of a traceback: it is the operator's to mend, not a bug.
+            raise SystemExit(f"This process cannot start: {wrong}") from None
         # A management command's stdout is its answer; the name is the environment's default for one.
         is_command = ours["process_name"].endswith("-manage")
         logs.setup(ours["process_name"], ours["log_level"], stream="stderr" if is_command else "stdout")
