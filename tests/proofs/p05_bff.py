@@ -115,5 +115,5 @@ PROOF.sabotaged_by(
     "sequential calls without a deadline",
     clause=IN_TIME,
     # Only where the BFF is installed.
-    patches={name: "tests.proofs.sabotage:gather_one_after_the_other" for name in ("web", "bff-web")},
+    patches=dict.fromkeys(("web", "bff-web"), "tests.proofs.sabotage:gather_one_after_the_other"),
 )
