@@ -96,10 +96,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--tier", choices=("embedded", "real"), help="one tier only")
     asked = parser.parse_args()
     print("| cell | orders/s | place p50 / p99 ms | order → dashboard p50 ms | memory MiB (PSS) |")
     print("|---|---|---|---|---|")
-    for topology, tier in CELLS:
+    for topology, tier in [cell for cell in CELLS if not asked.tier or cell[1] == asked.tier]:
         with running_house(topology, tier) as house:
             found = measure(house, asked.seconds, asked.clients)
         memory = " · ".join(f"{name} {mib:.0f}" for name, mib in found.memory.items())
