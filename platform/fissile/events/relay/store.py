@@ -24,7 +24,7 @@ from .core import Failure, Settle
 
 # Long enough for a batch and its confirms twice over; as long as a successor
 # waits for the events of a relay that was killed.
-LEASE_SECONDS = 10.0
+LEASE_SECONDS = 5.0
 
 
 class OutboxStore:
