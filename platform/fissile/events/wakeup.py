@@ -11,11 +11,12 @@ import os
 import select
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 import psycopg
-from django.db import Error, connections
+from django.db import connections
 
 from .stopping import Stopping
 
@@ -106,8 +107,10 @@ class _Pulse:
         try:
             with connections[alias].cursor() as cursor:
                 cursor.execute("SELECT pg_notify(%s, '')", [channel_of(alias)])
-        except Error:
-            connections[alias].close()
+        except Exception:  # noqa: BLE001 - a thread that ended for one lost courtesy would wake nobody again
+            _log.debug("wake-up of %s was lost; the sweep stands behind it", alias, exc_info=True)
+            with suppress(Exception):
+                connections[alias].close()
             time.sleep(_AFTER_ERROR_SECONDS)
 
 
