@@ -4,6 +4,8 @@ TIER=real runs the same tests on PostgreSQL; SQLite databases are files, so that
 threads and processes of one test meet real locks.
 """
 
+import atexit
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from .base import DATABASES, FISSILE, INSTALLED_APPS, database
 from .environment import env
 
 _scratch = Path(tempfile.mkdtemp(prefix="fissile-test-"))
+atexit.register(shutil.rmtree, _scratch, ignore_errors=True)
 
 FISSILE["packages"]["shoplet"] = "fissile_tests.shoplet"
 FISSILE["contexts"] = (*FISSILE["contexts"], "shoplet")
