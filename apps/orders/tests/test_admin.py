@@ -56,8 +56,8 @@ def test_a_refusal_is_shown_for_its_row_and_stops_no_other(operator, monkeypatch
     stubborn, willing = a_placed_order(), a_placed_order()
     load = Order.from_db.__func__
 
-    def with_newer_status(cls, *args):
-        row = load(cls, *args)
+    def with_newer_status(cls, *args, **more):
+        row = load(cls, *args, **more)
         if row.id == stubborn.id:
             row.status = "shipped"
         return row

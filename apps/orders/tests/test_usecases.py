@@ -150,7 +150,11 @@ def test_somebody_elses_order_is_unknown():
 def test_an_order_that_newer_code_has_shipped_cannot_be_cancelled(monkeypatch):
     order = a_placed_order()
     load = queries.Order.from_db.__func__
-    monkeypatch.setattr(Order, "from_db", classmethod(lambda cls, *args: _with_status(load(cls, *args), "shipped")))
+
+    def shipped(cls, *args, **more):
+        return _with_status(load(cls, *args, **more), "shipped")
+
+    monkeypatch.setattr(Order, "from_db", classmethod(shipped))
 
     with pytest.raises(NotCancellable):
         usecases.cancel_order(order.id, buyer_id=order.buyer_id, reason="too late")
