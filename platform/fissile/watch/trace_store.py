@@ -72,6 +72,7 @@ class TraceStore:
         self._newest_kept = newest_kept
         self._lock = threading.Lock()
         self._writer: sqlite3.Connection | None = None
+        self._inherited: sqlite3.Connection | None = None
         self._pid = 0
         self._batches = 0
 
@@ -146,14 +147,19 @@ class TraceStore:
     def _open_for_writing(self) -> sqlite3.Connection:
         if self._pid != os.getpid():
             # A connection must not be used, nor closed, on the far side of a fork.
-            self._writer, self._pid = None, os.getpid()
+            # Kept, because the last reference gone would close it.
+            self._inherited, self._writer, self._pid = self._writer, None, os.getpid()
         if self._writer is None:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             writer = sqlite3.connect(self._file, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
             # Traces may be lost with the machine: no fsync is worth their price.
-            writer.executescript(
-                f"PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; PRAGMA journal_size_limit=4194304; {_SCHEMA}"
-            )
+            try:
+                writer.executescript(
+                    f"PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; PRAGMA journal_size_limit=4194304; {_SCHEMA}"
+                )
+            except sqlite3.Error:
+                writer.close()
+                raise
             self._writer = writer
         return self._writer
 

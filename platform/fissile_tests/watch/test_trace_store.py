@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,14 @@ def a_span(trace_id="a" * 32, span_id="1" * 16, parent_id="", start=1_000, end=2
     )
 
 
-def test_a_span_is_read_back_as_it_was_written(tmp_path):
-    store = TraceStore(tmp_path / "t.sqlite3")
+@pytest.fixture
+def store(tmp_path):
+    """A store in a file of its own."""
+    with closing(TraceStore(tmp_path / "t.sqlite3")) as made:
+        yield made
+
+
+def test_a_span_is_read_back_as_it_was_written(store):
     written = a_span(attributes={"sku": "chisel", "n": 3}, links=["x"], error="ValueError: no")
 
     store.add([written])
@@ -50,20 +57,18 @@ def test_a_store_that_was_never_written_is_empty(tmp_path):
 
 
 def test_the_newest_spans_are_kept_and_the_file_stays_bounded(tmp_path):
-    store = TraceStore(tmp_path / "t.sqlite3", newest_kept=100)
+    with closing(TraceStore(tmp_path / "t.sqlite3", newest_kept=100)) as store:
+        for batch in range(64):
+            store.add([a_span(trace_id=f"{batch:032x}", span_id=f"{n:016x}") for n in range(20)])
 
-    for batch in range(64):
-        store.add([a_span(trace_id=f"{batch:032x}", span_id=f"{n:016x}") for n in range(20)])
-
-    with sqlite3.connect(tmp_path / "t.sqlite3") as reader:
+    with closing(sqlite3.connect(tmp_path / "t.sqlite3")) as reader:
         kept, oldest = reader.execute("SELECT count(*), min(trace_id) FROM spans").fetchone()
     assert 100 <= kept <= 100 + 20 * trace_store._TRIM_EVERY_BATCHES
     assert int(oldest, 16) > 32
     assert len(store.trace(f"{63:032x}")) == 20
 
 
-def test_traces_are_listed_newest_first_under_their_first_hop(tmp_path):
-    store = TraceStore(tmp_path / "t.sqlite3")
+def test_traces_are_listed_newest_first_under_their_first_hop(store):
     store.add([a_span(span_id="2" * 16, parent_id="1" * 16, start=1_500, end=9_000, name="inner", service="worker")])
     store.add([a_span(name="outer"), a_span(trace_id="b" * 32, start=5_000, end=6_000, name="later", error="no")])
 
@@ -74,9 +79,9 @@ def test_traces_are_listed_newest_first_under_their_first_hop(tmp_path):
 
 
 def _write_many(file: Path, number: int) -> None:
-    store = TraceStore(file)
-    for n in range(50):
-        store.add([a_span(trace_id=f"{number:032x}", span_id=f"{n:016x}")])
+    with closing(TraceStore(file)) as store:
+        for n in range(50):
+            store.add([a_span(trace_id=f"{number:032x}", span_id=f"{n:016x}")])
 
 
 def test_processes_write_side_by_side_and_lose_nothing(tmp_path):
@@ -93,8 +98,7 @@ def test_processes_write_side_by_side_and_lose_nothing(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_child_writes_through_a_connection_of_its_own(tmp_path):
-    store = TraceStore(tmp_path / "t.sqlite3")
+def test_a_forked_child_writes_through_a_connection_of_its_own(store):
     store.add([a_span()])
 
     child = os.fork()
