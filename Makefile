@@ -7,7 +7,7 @@ VENV := .venv/bin/python
 BOOTSTRAP := $(PYTHON) deploy/local/bootstrap.py
 SERVICES := $(VENV) -m deploy.local.services
 SUPERVISE = exec $(VENV) -m deploy.local.supervise --with-parent --tier $(TIER) --base-port $(BASE_PORT) \
-	--state-dir "$(STATE_DIR)"
+	--state-dir "$(STATE_DIR)" $(if $(filter real,$(TIER)),--with-stores $(if $(SERVICES_BASE),--services-base $(SERVICES_BASE)))
 
 .DEFAULT_GOAL := help
 .PHONY: help run split test check services services-stop pins clean
@@ -17,12 +17,10 @@ help:  ## show this
 
 run:  ## the shop as one web process and one worker (TIER=real: on PostgreSQL and RabbitMQ)
 	@$(BOOTSTRAP) run
-	@if [ "$(TIER)" = real ]; then $(SERVICES) up $(if $(SERVICES_BASE),--base $(SERVICES_BASE)); fi
 	@$(SUPERVISE) --topology monolith
 
 split:  ## the same shop, a web process and a worker per context
 	@$(BOOTSTRAP) run
-	@if [ "$(TIER)" = real ]; then $(SERVICES) up $(if $(SERVICES_BASE),--base $(SERVICES_BASE)); fi
 	@$(SUPERVISE) --topology split
 
 test:  ## every test on both tiers, from nothing
@@ -33,7 +31,7 @@ check:  ## lint, types, import rules, Django's checks
 	@$(BOOTSTRAP) dev
 	@exec $(VENV) -m deploy.local.check
 
-services:  ## start the private PostgreSQL and RabbitMQ of the real tier
+services:  ## start the private PostgreSQL and RabbitMQ of the real tier, and leave them running
 	@$(BOOTSTRAP) run
 	@$(SERVICES) up $(if $(SERVICES_BASE),--base $(SERVICES_BASE))
 

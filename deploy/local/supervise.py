@@ -18,6 +18,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from .ends_with_parent import end_with_parent
 from .house import HOST, ROOT, STOP_ORDER, TOPOLOGIES, Group, House, ServicesMissing
 from .ports import busy_sentence
 from .readable import LEVELS, Painter, parsed, severity, wants_colour
+from .stores import StoresMissing, stores_for_a_house
 
 # A cold Django with all its apps on two busy cores; far above what a healthy start needs.
 READY_WITHIN_SECONDS = 90.0
@@ -352,6 +354,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--base-port", type=int, default=3000)
     parser.add_argument("--state-dir", type=Path, default=ROOT / ".run")
     parser.add_argument("--services-dir", type=Path, default=ROOT / ".run" / "services")
+    parser.add_argument("--with-stores", action="store_true", help="start the private services, stop them at the end")
+    parser.add_argument("--services-base", type=int, help="ports of services that --with-stores starts")
     parser.add_argument("--stores", default="", help="a set of stores made by `services reserve` (real tier)")
     parser.add_argument("--quiet", action="store_true", help="no banner and no log lines below warning, for tests")
     parser.add_argument("--with-parent", action="store_true", help="stop when the parent process dies (Linux)")
@@ -378,10 +382,13 @@ def main() -> int:
         stores=asked.stores,
     )
     try:
-        return Supervisor(house, asked.quiet).run()
+        with stores_for_a_house(house.services_dir, asked.services_base) if asked.with_stores else nullcontext():
+            return Supervisor(house, asked.quiet).run()
     except ServicesMissing as wrong:
         print(wrong, file=sys.stderr)
-        return 1
+    except StoresMissing:
+        pass
+    return 1
 
 
 if __name__ == "__main__":

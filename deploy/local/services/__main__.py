@@ -15,7 +15,7 @@ from deploy.local.house import SERVICES_DIR, real_stores
 from settings.contexts import CONTEXTS
 
 from . import databases, docker, install, postgres, rabbitmq
-from .instance import DEFAULT_BASE, Instance, ServicesError, base_of, is_listening
+from .instance import DEFAULT_BASE, Instance, ServicesError, base_of, is_listening, with_houses
 
 UNAVAILABLE = 3
 HOST_PORT = "127.0.0.1:{}"
@@ -55,7 +55,7 @@ def _up_from_binaries(instance: Instance) -> None:
     try:
         postgres.up(instance, binaries)
         rabbitmq.wait(instance, starting)
-    except ServicesError:
+    except (ServicesError, KeyboardInterrupt):
         if starting:
             rabbitmq.abandon(instance, starting)
         raise
@@ -125,6 +125,9 @@ def main() -> int:
     except ServicesError as wrong:
         print(f"services: {wrong}", file=sys.stderr)
         return UNAVAILABLE
+    except KeyboardInterrupt:
+        print("services: stopped before they ran", file=sys.stderr)
+        return 130
 
 
 def _run(asked: argparse.Namespace, instance: Instance) -> int:
@@ -132,6 +135,8 @@ def _run(asked: argparse.Namespace, instance: Instance) -> int:
         case "up":
             began = time.monotonic()
             started = up(instance)
+            if not asked.tell_started:
+                with_houses(instance.folder).unlink(missing_ok=True)
             print(
                 f"PostgreSQL {HOST_PORT.format(instance.postgres_port)}"
                 f" · RabbitMQ {HOST_PORT.format(instance.amqp_port)}"

@@ -25,6 +25,11 @@ DEFAULT_BASE = 25400
 DATABASES = ("users", "orders", "bff", "operations_all", "operations_users", "operations_orders", "operations_bff")
 
 
+def with_houses(folder: Path) -> Path:
+    """Return the file whose presence says that a house started the servers, so that the last house stops them."""
+    return folder / "with-houses"
+
+
 class ServicesError(Exception):
     """A service could not be had; the message says which, why and the fix."""
 
