@@ -10,7 +10,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -142,6 +142,11 @@ class TraceStore:
     def close(self) -> None:
         """Close the writing connection; a later add opens it again."""
         with self._lock:
+            self._forget_writer()
+
+    def __del__(self) -> None:
+        """A store that nobody holds any more closes its file; Python 3.13 warns of what is left open."""
+        with suppress(Exception):
             self._forget_writer()
 
     def _open_for_writing(self) -> sqlite3.Connection:
