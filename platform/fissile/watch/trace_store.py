@@ -10,7 +10,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -146,8 +146,10 @@ class TraceStore:
 
     def __del__(self) -> None:
         """A store that nobody holds any more closes its file; Python 3.13 warns of what is left open."""
-        with suppress(Exception):
+        try:
             self._forget_writer()
+        except Exception:  # noqa: BLE001, S110 - at the interpreter's end modules are gone already; nothing is lost
+            pass
 
     def _open_for_writing(self) -> sqlite3.Connection:
         if self._pid != os.getpid():
