@@ -146,7 +146,7 @@ class TraceStore:
 
     def __del__(self) -> None:
         """A store that nobody holds any more closes its file; Python 3.13 warns of what is left open."""
-        try:
+        try:  # noqa: SIM105 - `suppress` itself may be gone by then
             self._forget_writer()
         except Exception:  # noqa: BLE001, S110 - at the interpreter's end modules are gone already; nothing is lost
             pass
