@@ -34,7 +34,7 @@ class DashboardHistoryAdmin(ReadOnlyAdmin):
 class DashboardTotalsAdmin(ReadOnlyAdmin):
     """Sums per buyer."""
 
-    list_display = ("buyer_id", "placed_count", "cancelled_count", "spent_minor", "currency")
+    list_display = ("buyer_id", "placed_count", "cancelled_count", "rejected_count", "spent_minor", "currency")
     search_fields = ("=buyer_id",)
 
 

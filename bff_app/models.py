@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from django.db import models
 
-from fissile.events.models import InboxRow, PositionRow
+from fissile.events.models import ConsumerRow, InboxRow, PositionRow
 
 
 class DashboardOrder(models.Model):
@@ -58,6 +58,8 @@ class DashboardTotals(models.Model):
     buyer_id = models.UUIDField(primary_key=True)
     placed_count = models.PositiveIntegerField(default=0)
     cancelled_count = models.PositiveIntegerField(default=0)
+    # With a default of the database's: code from before this column goes on inserting during a deploy.
+    rejected_count = models.PositiveIntegerField(default=0, db_default=0)
     spent_minor = models.BigIntegerField(default=0)
     currency = models.CharField(max_length=3)
 
@@ -81,3 +83,10 @@ class BffPosition(PositionRow):
 
     class Meta(PositionRow.Meta):
         db_table = "bff_position"
+
+
+class BffConsumer(ConsumerRow):
+    """Which of the BFF's consumers an operator has paused."""
+
+    class Meta(ConsumerRow.Meta):
+        db_table = "bff_consumer"

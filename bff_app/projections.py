@@ -17,6 +17,8 @@ from fissile.errors import BrokenContractError
 from .models import DashboardHistory, DashboardOrder, DashboardTotals
 
 PLACED = "placed"
+CONFIRMED = "confirmed"
+REJECTED = "rejected"
 CANCELLED = "cancelled"
 
 
@@ -56,15 +58,32 @@ def add_order(
     )
 
 
+def confirm_order(order_id: UUID, *, fact: Fact) -> None:
+    """Show an order as confirmed; raise OrderNeverPlaced."""
+    _show(order_id, CONFIRMED, fact)
+
+
+def reject_order(order_id: UUID, *, buyer_id: UUID, total_minor: int, fact: Fact) -> None:
+    """Show an order as rejected and take it out of the sum; raise OrderNeverPlaced."""
+    _show(order_id, REJECTED, fact)
+    DashboardTotals.objects.filter(buyer_id=buyer_id).update(
+        rejected_count=F("rejected_count") + 1, spent_minor=F("spent_minor") - total_minor
+    )
+
+
 def cancel_order(order_id: UUID, *, buyer_id: UUID, total_minor: int, fact: Fact) -> None:
     """Show an order as cancelled and take it out of the sum; raise OrderNeverPlaced."""
-    changed = DashboardOrder.objects.filter(order_id=order_id).update(status=CANCELLED, version=fact.version)
-    if not changed:
-        raise OrderNeverPlaced(f"Order {order_id} was cancelled at version {fact.version}, but never placed here.")
-    _remember(order_id, fact)
+    _show(order_id, CANCELLED, fact)
     DashboardTotals.objects.filter(buyer_id=buyer_id).update(
         cancelled_count=F("cancelled_count") + 1, spent_minor=F("spent_minor") - total_minor
     )
+
+
+def _show(order_id: UUID, status: str, fact: Fact) -> None:
+    changed = DashboardOrder.objects.filter(order_id=order_id).update(status=status, version=fact.version)
+    if not changed:
+        raise OrderNeverPlaced(f"Order {order_id} was {status} at version {fact.version}, but never placed here.")
+    _remember(order_id, fact)
 
 
 def _remember(order_id: UUID, fact: Fact) -> None:

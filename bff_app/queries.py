@@ -41,10 +41,11 @@ class ShownOrder:
 
 @dataclass(frozen=True, kw_only=True)
 class Totals:
-    """Sums over all of a buyer's orders; `spent_minor` leaves cancelled ones out."""
+    """Sums over all of a buyer's orders; `spent_minor` leaves cancelled and rejected ones out."""
 
     placed: int = 0
     cancelled: int = 0
+    rejected: int = 0
     spent_minor: int = 0
     currency: str = CURRENCY
 
@@ -91,5 +92,9 @@ def _shown(row: DashboardOrder, history: list[HistoryEntry]) -> ShownOrder:
 
 def _totals(row: DashboardTotals) -> Totals:
     return Totals(
-        placed=row.placed_count, cancelled=row.cancelled_count, spent_minor=row.spent_minor, currency=row.currency
+        placed=row.placed_count,
+        cancelled=row.cancelled_count,
+        rejected=row.rejected_count,
+        spent_minor=row.spent_minor,
+        currency=row.currency,
     )

@@ -21,19 +21,24 @@ FISSILE: dict[str, Any] = {
     "packages": {name: row["package"] for name, row in CONTEXTS.items()},
     "addresses": env.topology,
     "tier": env.tier,
-    "broker_url": env.broker_url,
+    "broker_urls": env.broker_urls,
+    "outbox_limits": env.outbox_limits,
     "state_dir": env.state_dir,
     "keys_dir": env.keys_dir,
     "traces_file": env.traces_file,
     "process_name": env.process_name,
     "log_level": env.log_level,
+    "guard": {**env.boundary_guard, "sample": env.boundary_guard_sample},
     "port": port_of(env.role),
     # Where `manage.py prove` finds the shop's proofs; not shipped with a service.
     "proofs": "tests.proofs",
+    # What the scaffold commands leave for a person to run: the map is generated.
+    "scaffold": {"then": ("python -m tests.architecture.house_map --write",)},
 }
 
 INSTALLED_APPS = [
     "fissile",
+    "fissile.gate",
     *(CONTEXTS[name]["package"] for name in env.contexts),
     "fissile.console.apps.OperationsConfig",
     "django.contrib.auth",
@@ -99,7 +104,8 @@ def database(url: str) -> dict[str, Any]:
         settings["OPTIONS"] = {
             "connect_timeout": 2,
             "tcp_user_timeout": 8000,
-            "options": "-c statement_timeout=15000 -c idle_in_transaction_session_timeout=30000",
+            # Waiting for somebody's lock ends first: that is nobody's fault, and costs a message no attempt.
+            "options": "-c lock_timeout=10000 -c statement_timeout=15000 -c idle_in_transaction_session_timeout=30000",
         }
     return settings
 
@@ -135,6 +141,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 USE_I18N = False
+FORMAT_MODULE_PATH = "settings.formats"
 
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True

@@ -11,7 +11,9 @@ from fissile.events.bus import is_embedded
 from fissile.events.worker import add_steps
 
 from .environment import env
+from .roles import celery_names
 
+_tasks, _events = celery_names(env.role)
 _embedded = is_embedded(env.broker_url)
 
 app = Celery("shop", broker=env.broker_url)
@@ -27,7 +29,10 @@ app.conf.update(
     task_acks_on_failure_or_timeout=False,
     worker_prefetch_multiplier=1,
     # A role of its own queue: a worker must not be handed tasks of contexts it does not have.
-    task_default_queue=f"{env.role.replace(',', '-')}.tasks",
+    task_default_queue=_tasks,
+    # Not direct: Celery then publishes through the default exchange, and who may write there reaches every queue.
+    task_default_exchange_type="topic",
+    event_exchange=_events,
     # No inspection or control over the broker: whoever can publish there could stop workers.
     worker_enable_remote_control=False,
     worker_hijack_root_logger=False,

@@ -15,6 +15,7 @@ CONTEXTS: dict[str, Row] = {
     "users": {"package": "apps.users", "port": 3001},
     "orders": {"package": "apps.orders", "port": 3002},
     "bff": {"package": "bff_app", "port": 3003},
+    "payments": {"package": "apps.payments", "port": 3004},
 }
 
 GATEWAY_PORT = 3000

@@ -11,6 +11,7 @@ from .contexts import CONTEXTS
 from .roles import ALL, GATEWAY, contexts_of
 
 ROOT = Path(__file__).resolve().parent.parent
+BROKERS = ("amqp://", "amqps://", "sqlitebus://")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,12 +27,18 @@ class Environment:
     keys_dir: Path
     # Passwords stand in these; a dump of this object must not show them.
     database_urls: dict[str, str] = field(repr=False)
+    # Each context's own account, and the process's own for its Celery queue.
+    broker_urls: dict[str, str] = field(repr=False)
     broker_url: str = field(repr=False)
     secret_key: str = field(repr=False)
+    # So many events of a context may wait to be sent; then its writes are refused.
+    outbox_limits: dict[str, int]
     allowed_hosts: tuple[str, ...]
     process_name: str
     log_level: str
     traces_file: Path
+    boundary_guard: dict[str, str]
+    boundary_guard_sample: float
 
 
 def _secret_key(reader: Reader, keys_dir: Path, role: str) -> str:
@@ -67,6 +74,29 @@ def _database_urls(reader: Reader, state: Path, tier: str, contexts: tuple[str, 
     return urls
 
 
+def _broker_url(reader: Reader, name: str, default: str, *, is_needed: bool = False) -> str:
+    url = reader.text(name, default)
+    if is_needed and not url:
+        reader.fault(name, "is not set; TIER=real needs an amqp:// address (make services)")
+    elif url and not url.startswith(BROKERS):
+        # Not the value: a password stands in it.
+        reader.fault(name, f"starts with none of {', '.join(BROKERS)}")
+        return ""
+    return url
+
+
+def _boundary_guard(reader: Reader) -> dict[str, str]:
+    modes = ("refuse", "report", "off")
+    for_all = reader.choice("BOUNDARY_GUARD", modes, "refuse")
+    kinds = ("sql", "writes", "calls")
+    return {kind: reader.choice(f"BOUNDARY_GUARD_{kind.upper()}", modes, for_all) for kind in kinds}
+
+
+def _outbox_limits(reader: Reader, contexts: tuple[str, ...]) -> dict[str, int]:
+    for_all = reader.count("OUTBOX_LIMIT", 1_000_000)
+    return {name: reader.count(f"{name.upper()}_OUTBOX_LIMIT", for_all) for name in contexts}
+
+
 def read(variables: dict[str, str]) -> Environment:
     """Return the typed environment; raise ConfigurationError listing every fault."""
     reader = Reader(variables)
@@ -79,9 +109,8 @@ def read(variables: dict[str, str]) -> Environment:
     state = (ROOT / reader.text("STATE_DIR", ".run")).resolve()
     keys_dir = (ROOT / reader.text("KEYS_DIR", str(state / "keys"))).resolve()
     embedded_bus = f"sqlitebus:///{state / 'embedded' / 'bus.sqlite3'}"
-    broker = reader.text("BROKER_URL", embedded_bus if tier == "embedded" else "")
-    if not broker and role != GATEWAY:
-        reader.fault("BROKER_URL", "is not set; TIER=real needs an amqp:// address (make services)")
+    default = embedded_bus if tier == "embedded" else ""
+    broker = _broker_url(reader, "BROKER_URL", default, is_needed=role != GATEWAY)
     found = Environment(
         role=role,
         contexts=contexts,
@@ -91,12 +120,16 @@ def read(variables: dict[str, str]) -> Environment:
         state_dir=state,
         keys_dir=keys_dir,
         database_urls=_database_urls(reader, state, tier, contexts, role),
+        broker_urls={name: _broker_url(reader, f"{name.upper()}_BROKER_URL", broker) for name in contexts},
         broker_url=broker,
+        outbox_limits=_outbox_limits(reader, contexts),
         secret_key=_secret_key(reader, keys_dir, role),
         allowed_hosts=reader.words("ALLOWED_HOSTS", "127.0.0.1 localhost [::1]"),
         process_name=reader.text("PROCESS_NAME", f"{role}-manage"),
         log_level=reader.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO"),
         traces_file=Path(reader.text("TRACES_FILE", str(state / "traces.sqlite3"))),
+        boundary_guard=_boundary_guard(reader),
+        boundary_guard_sample=reader.share("BOUNDARY_GUARD_SAMPLE", 1.0),
     )
     reader.finish()
     return found

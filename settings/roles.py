@@ -24,3 +24,9 @@ def port_of(role: str) -> int:
     """Return the port that a web process of this role listens on."""
     names = contexts_of(role)
     return CONTEXTS[names[0]]["port"] if len(names) == 1 else MONOLITH_PORT
+
+
+def celery_names(role: str) -> tuple[str, str]:
+    """Return what Celery of this role has on the broker: its task queue (and exchange), its event exchange."""
+    own = role.replace(",", "-")
+    return f"{own}.tasks", f"{own}.events"

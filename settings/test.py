@@ -21,6 +21,8 @@ FISSILE["contexts"] = (*FISSILE["contexts"], "shoplet")
 FISSILE["keys_dir"] = _scratch / "keys"
 FISSILE["traces_file"] = _scratch / "traces.sqlite3"
 FISSILE["state_dir"] = _scratch
+# On RabbitMQ this is the administrator's: the library's tests make exchanges and queues of any name.
+FISSILE["broker_urls"] = {**FISSILE["broker_urls"], "shoplet": env.broker_url}
 INSTALLED_APPS = [*INSTALLED_APPS, "fissile_tests.shoplet"]
 
 # The library's context borrows the users' server and role: only its test database is ever made.

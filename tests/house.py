@@ -10,23 +10,27 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import environ
 import psycopg
 
-from bff_app.management.shop import Shop
+from bff_app.management.shop import Shop, UnexpectedReply, eventually
 from deploy.local.ends_with_parent import end_with_parent
-from deploy.local.house import HOST, SERVICES_DIR, TOPOLOGIES, House, Process
+from deploy.local.house import HOST, PORTS, SERVICES_DIR, TOPOLOGIES, Group, House, Kind, Process
 from fissile.testing.processes import Processes
+from settings.contexts import CONTEXTS
 
 ROOT = Path(__file__).resolve().parent.parent
+PUBLISHING = [name for name, row in CONTEXTS.items() if import_module(f"{row['package']}.context").CONTEXT.publishes]
 CELLS = [(topology, tier) for tier in ("embedded", "real") for topology in ("monolith", "split")]
 
 
@@ -48,7 +52,7 @@ class RunningHouse:
 
     @property
     def topology(self) -> str:
-        """`monolith` or `split`."""
+        """The cut's name in `TOPOLOGIES`."""
         return self.house.topology
 
     @property
@@ -60,15 +64,25 @@ class RunningHouse:
         """Return the names of processes that match, such as `*worker`."""
         return [name for name in self.processes.names if fnmatch(name, pattern)]
 
-    def holder(self, context: str, kind: str) -> str:
-        """Return the name of the process of a kind (`web`, `worker`) that holds a context."""
-        group = next(group for group in self.house.groups if context in group.contexts)
-        return group.process_name(kind)  # type: ignore[arg-type]
+    def holder(self, context: str, kind: Kind, number: int = 1) -> str:
+        """Return the name of the process of a kind (`web`, `worker`) that holds a context; `number` of several."""
+        return self._group(context).process_name(kind, number)
+
+    def holders(self, context: str, kind: Kind) -> tuple[str, ...]:
+        """Return the names of all processes of a kind that hold a context."""
+        group = self._group(context)
+        return tuple(group.process_name(kind, number) for number in group.numbers)
+
+    def trigger(self, name: str) -> Path:
+        """Return the file that makes a process die at a crash point, in a house that was started with them."""
+        return crash_folder(self.house.state_dir) / name
+
+    def _group(self, context: str) -> Group:
+        return next(group for group in self.house.groups if context in group.contexts)
 
     def environment(self, context: str) -> dict[str, str]:
         """Return the environment of a management command in the role that holds a context."""
-        group = next(group for group in self.house.groups if context in group.contexts)
-        return self.house.management(group)
+        return self.house.management(self._group(context))
 
     def manage(self, context: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `manage.py …` in the role that holds a context."""
@@ -84,7 +98,7 @@ class RunningHouse:
 
     def rows(self, alias: str, sql: str) -> list[tuple[Any, ...]]:
         """Read a context's database from outside, past the application."""
-        url = environ.Env.db_url_config(self._database_url(alias))
+        url = self.database(alias)
         if url["ENGINE"].endswith("sqlite3"):
             import sqlite3
 
@@ -98,18 +112,64 @@ class RunningHouse:
         ) as server:
             return server.execute(sql).fetchall()  # type: ignore[arg-type]
 
-    def _database_url(self, alias: str) -> str:
+    def is_quiet(self) -> bool:
+        """True when every order is decided, paid for or paid back, shown as it stands, and no outbox has work."""
+        if not self.is_all_sent():
+            return False
+        orders = dict(self.rows("orders", "SELECT status, count(*) FROM orders_order GROUP BY status"))
+        shown = dict(self.rows("bff", "SELECT status, count(*) FROM bff_dashboard_order GROUP BY status"))
+        payments = dict(self.rows("payments", "SELECT status, count(*) FROM payments_payment GROUP BY status"))
+        is_paid = payments.get("captured") == orders.get("confirmed") and "authorised" not in payments
+        return "placed" not in orders and shown == orders and is_paid
+
+    def wait_quiet(self, *, seconds: float) -> None:
+        """Wait until `is_quiet`; raise UnexpectedReply that says what still waits, and where."""
+        try:
+            eventually(
+                self.is_quiet, within_seconds=seconds, what="every order decided, paid for or paid back, and shown"
+            )
+        except UnexpectedReply as late:
+            raise UnexpectedReply(f"{late}; {self._unsettled()}") from late
+
+    def _unsettled(self) -> str:
+        """Return the orders and messages on which `is_quiet` waits, in words."""
+        tables = {"orders": "orders_order", "bff": "bff_dashboard_order", "payments": "payments_payment"}
+        counted = {
+            table: dict(self.rows(context, f"SELECT status, count(*) FROM {table} GROUP BY status"))
+            for context, table in tables.items()
+        }
+        unsent = "SELECT aggregate, version, attempts, next_at, parked_at, reason FROM {}_outbox WHERE sent_at IS NULL"
+        unheard = (
+            "SELECT consumer, aggregate, version, state, attempts, due, reason FROM {}_inbox WHERE state <> 'applied'"
+        )
+        waiting = [
+            (name, *row)
+            for sql, contexts in ((unsent, PUBLISHING), (unheard, CONTEXTS))
+            for name in contexts
+            for row in self.rows(name, f"{sql.format(name)} LIMIT 4")
+        ]
+        undecided = self.rows("orders", "SELECT id, status, version FROM orders_order WHERE status = 'placed' LIMIT 4")
+        return f"{counted}; undecided: {undecided}; not sent or not applied: {waiting}"
+
+    def is_all_sent(self) -> bool:
+        """True when no outbox has an event that is still to be sent."""
+        return not any(self.rows(name, f"SELECT 1 FROM {name}_outbox WHERE sent_at IS NULL") for name in PUBLISHING)
+
+    def database(self, alias: str) -> dict[str, Any]:
+        """Return Django's settings of a context's database, as its owner connects to it."""
         if self.tier == "embedded":
-            return f"sqlite:///{self.house.state_dir / 'embedded' / alias}.sqlite3"
-        return self.environment(alias)[f"{alias.upper()}_DATABASE_URL"]
+            url = f"sqlite:///{self.house.state_dir / 'embedded' / alias}.sqlite3"
+        else:
+            url = self.environment(alias)[f"{alias.upper()}_DATABASE_URL"]
+        return dict(environ.Env.db_url_config(url))
 
 
 def free_base() -> int:
-    """Return a base port whose neighbours, up to the monolith's, are free."""
+    """Return a base port from which on every port that some cut uses is free."""
     for _ in range(200):
         # Below the range that outgoing connections are given, clear of the private services.
         base = random.randrange(26_000, 32_000, 20)
-        with_all = [*range(base, base + 12)]
+        with_all = [base + offset for offset in PORTS]
         sockets = []
         try:
             for port in with_all:
@@ -123,20 +183,32 @@ def free_base() -> int:
         finally:
             for probe in sockets:
                 probe.close()
-    raise RuntimeError("no twelve free ports in a row between 26000 and 32000")
+    raise RuntimeError(f"no {len(PORTS)} free ports in a row between 26000 and 32000")
 
 
-def _services(command: str, name: str) -> None:
+def _services(command: str, name: str, groups: Sequence[Group] = ()) -> None:
+    where = ["--dir", str(SERVICES_DIR), "--for-tests"]
+    roles = [word for group in groups for word in ("--role", group.role)]
     subprocess.run(
-        [sys.executable, "-m", "deploy.local.services", command, name, "--dir", str(SERVICES_DIR), "--for-tests"],
+        [sys.executable, "-m", "deploy.local.services", command, name, *where, *roles],
         cwd=ROOT,
         check=True,
         capture_output=True,
     )
 
 
-def prefixes_of(house_processes: tuple[Process, ...], patches: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """Return the words before each process's argv that apply `patches` (process name pattern → `module:function`)."""
+def crash_folder(state_dir: Path) -> Path:
+    """Return where the triggers of a house lie, each under the name of its process."""
+    return state_dir / "crash"
+
+
+def prefixes_of(
+    house_processes: tuple[Process, ...], patches: Mapping[str, str], crashes: Path | None = None
+) -> dict[str, tuple[str, ...]]:
+    """Return the words before each process's argv that apply `patches` (process name pattern → `module:function`).
+
+    `crashes`: the folder of triggers, if the processes are to watch for theirs.
+    """
     prefixes: dict[str, tuple[str, ...]] = {}
     for process in house_processes:
         flags: list[str] = []
@@ -144,22 +216,30 @@ def prefixes_of(house_processes: tuple[Process, ...], patches: Mapping[str, str]
             if fnmatch(process.name, pattern):
                 # The gateway has no Django whose set-up a patch could wait for.
                 flags += ["--now" if process.kind == "gateway" else "--patch", patch]
+        if crashes is not None and process.kind != "gateway":
+            flags += ["--crash", str(crashes / process.name)]
         if flags:
             prefixes[process.name] = (sys.executable, "-m", "fissile.testing.launch", *flags, "--")
     return prefixes
 
 
 def prepare(house: House) -> None:
-    """Make keys, migrate and seed every role of a house."""
-    for group in house.groups:
-        subprocess.run(
-            [sys.executable, "manage.py", "prepare"],
-            cwd=ROOT,
-            env={**os.environ, **house.management(group)},
-            check=True,
-            capture_output=True,
-            text=True,
-        )
+    """Make the folders of a house, and keys, tables, first rows and queues of every role of it, all at once.
+
+    The stores come with every context's exchange, so that no role need wait for the one whose events it listens to.
+    """
+    house.make_folders()
+    with ThreadPoolExecutor(os.cpu_count()) as hands:
+        queues = list(hands.map(partial(_prepared, house), house.groups))
+    assert set(queues) == {"declared"}, queues
+
+
+def _prepared(house: House, group: Group) -> str:
+    """Prepare a role and return what came of its queues, in words."""
+    command = [sys.executable, "manage.py", "prepare", "--json"]
+    environment = {**os.environ, **house.management(group)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True)
+    return str(json.loads(done.stdout.splitlines()[-1])["queues"])
 
 
 @contextmanager
@@ -169,8 +249,16 @@ def running_house(
     *,
     patches: Mapping[str, str] | None = None,
     extra: Mapping[str, Mapping[str, str]] | None = None,
+    on_stores: Callable[[str], object] | None = None,
+    with_crash_points: bool = False,
+    services_dir: Path = SERVICES_DIR,
 ) -> Iterator[RunningHouse]:
-    """Start a shop from nothing and take it away again. `patches`: process name pattern → `module:function`."""
+    """Start a shop from nothing and take it away again. `patches`: process name pattern → `module:function`.
+
+    `on_stores` is called with the name of the real tier's stores, once they are made.
+    `with_crash_points`: every process with a trigger dies where it says (fissile.testing.crashes).
+    `services_dir`: where its processes read the addresses of the stores, if they are to get there by another way.
+    """
     state = Path(tempfile.mkdtemp(prefix=f"fissile-{topology}-{tier}-"))
     stores = f"t{os.getpid()}_{random.randrange(10**6)}" if tier == "real" else ""
     plan = {
@@ -178,14 +266,20 @@ def running_house(
         "tier": tier,
         "base_port": free_base(),
         "state_dir": state,
+        "services_dir": services_dir,
         "stores": stores,
         "extra": extra or {},
     }
     if stores:
-        _services("reserve", stores)
+        _services("reserve", stores, TOPOLOGIES[topology])
     try:
+        if stores and on_stores:
+            on_stores(stores)
+        crashes = crash_folder(state) if with_crash_points else None
+        if crashes:
+            crashes.mkdir()
         house = House(**plan)
-        house = House(**plan, prefixes=prefixes_of(house.processes(), patches or {}))
+        house = House(**plan, prefixes=prefixes_of(house.processes(), patches or {}, crashes))
         prepare(house)
         processes = Processes(
             table=house.processes(),

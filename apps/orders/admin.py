@@ -13,8 +13,8 @@ from fissile.console.reasons import ask_reason, reason_given
 from fissile.console.rows import ReadOnlyAdmin
 from fissile.errors import FissileError
 
-from . import usecases
-from .domain import Status
+from . import usecases, wiring
+from .domain import CLOSED, Status
 from .models import BuyerCopy, Order, OrderLine, Product
 
 if TYPE_CHECKING:
@@ -47,20 +47,20 @@ class OrderLineInline(_Inline):
 
 @admin.register(Order, site=site)
 class OrderAdmin(ReadOnlyAdmin):
-    """Orders; they can be cancelled, by the same rules as a buyer's."""
+    """Orders; they can be cancelled, by the same rules as a buyer's, and payments asked about those that wait."""
 
     list_display = ("id", "buyer_id", "status", "total_minor", "currency", "placed_at", "version")
     list_filter = ("status",)
-    search_fields = ("=id", "=buyer_id")
-    search_help_text = "an order's or a buyer's id"
+    search_fields = ("=id", "=buyer_id", "=payment_id")
+    search_help_text = "an order's, a buyer's or a payment's id"
     ordering = ("-placed_at",)
     inlines = (OrderLineInline,)
-    actions = ("cancel_selected",)
+    actions = ("cancel_selected", "ask_for_payment")
 
     @admin.action(description="Cancel selected orders", permissions=["operate"])
     def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Order]) -> HttpResponse | None:
         """Ask for a reason, then cancel each order by itself; a refusal is shown for its row and stops no other."""
-        open_orders = list(queryset.exclude(status=Status.CANCELLED))
+        open_orders = list(queryset.exclude(status__in=CLOSED))
         if not open_orders:
             self.message_user(request, "None of the selected orders is open; nothing to cancel.", messages.WARNING)
             return None
@@ -72,13 +72,25 @@ class OrderAdmin(ReadOnlyAdmin):
                 rows=open_orders,
                 action="cancel_selected",
                 title="Cancel orders",
-                says="Each order is cancelled and its buyer's dashboard told. This cannot be undone.",
+                says="Each is cancelled, its money given back and its buyer's dashboard told. It cannot be undone.",
                 left_out=queryset.count() - len(open_orders),
             )
         cancelled = sum(self._cancel(request, order, reason) for order in open_orders)
         if cancelled:
             self.message_user(request, f"Cancelled: {cancelled}.", messages.SUCCESS)
         return None
+
+    @admin.action(description="Ask payments about selected orders that wait", permissions=["operate"])
+    def ask_for_payment(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
+        """Send payments a request for each order that waits for its word; the replies settle them."""
+        waiting = list(queryset.filter(status=Status.PLACED))
+        for order in waiting:
+            usecases.ask_for_payment(order.id, payments=wiring.payments())
+            self.log_change(request, order, f"Payments asked by operator {request.user}")
+        if waiting:
+            self.message_user(request, f"Asked about: {len(waiting)}. Look again in a moment.", messages.SUCCESS)
+        else:
+            self.message_user(request, "None of the selected orders waits for its payment.", messages.WARNING)
 
     def _cancel(self, request: HttpRequest, order: Order, reason: str) -> bool:
         said = f"by operator {request.user}: {reason}"

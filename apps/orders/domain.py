@@ -13,6 +13,8 @@ from .contracts.errors import CreditLimitExceeded, InvalidLines, NotCancellable,
 # A delivery note is one sheet: fifty lines fit. A thousand of one thing fill a lorry.
 MOST_LINES = 50
 MOST_OF_ONE_PRODUCT = 1_000
+# What an order is paid with if its buyer does not say.
+TEST_CARD = "test-card"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +29,21 @@ class Status(StrEnum):
     """Where an order stands."""
 
     PLACED = "placed"
+    CONFIRMED = "confirmed"
+    REJECTED = "rejected"
     CANCELLED = "cancelled"
 
 
-# The state machine, closed: what is not in this table is refused. A status that
-# only newer code knows is not in it, so older code leaves such an order alone.
-_AFTER_CANCELLING = {Status.PLACED: Status.CANCELLED}
+# Nothing happens to an order any more after these.
+CLOSED = (Status.REJECTED, Status.CANCELLED)
+
+# The state machine, closed: what is not in these tables is refused. A status that
+# only newer code knows is not in them, so older code leaves such an order alone.
+_AFTER_CANCELLING = {Status.PLACED: Status.CANCELLED, Status.CONFIRMED: Status.CANCELLED}
+_AFTER_PAYMENT: dict[tuple[str, bool], Status] = {
+    (Status.PLACED, True): Status.CONFIRMED,
+    (Status.PLACED, False): Status.REJECTED,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +126,15 @@ def status_after_cancelling(status: str) -> Status:
         return _AFTER_CANCELLING[Status(status)]
     except (KeyError, ValueError):
         raise NotCancellable(status=status) from None
+
+
+def status_after_payment(status: str, *, is_authorised: bool) -> Status | None:
+    """Return the status that an authorised or refused payment leads to, or None if it is too late to matter.
+
+    Payments' word and a cancellation may cross on their way: a cancelled order
+    stays cancelled, and payments gives the money back.
+    """
+    return _AFTER_PAYMENT.get((status, is_authorised))
 
 
 def _ensure_acceptable(wishes: Sequence[Wish]) -> None:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django.db import models
 
 from fissile.data.models import AggregateRow, IdempotencyRow
-from fissile.events.models import InboxRow, LaneRow, OutboxRow, PositionRow
+from fissile.events.models import ConsumerRow, InboxRow, LaneRow, OutboxRow, PositionRow
 
 from .domain import Status
 
@@ -58,6 +58,8 @@ class Order(AggregateRow):
     currency = models.CharField(max_length=3)
     placed_at = models.DateTimeField()
     cancel_reason = models.TextField(default="", blank=True)
+    # Of the payment that confirmed or rejected it; none before.
+    payment_id = models.UUIDField(null=True, blank=True)
 
     class Meta:
         db_table = "orders_order"
@@ -99,7 +101,7 @@ class OrdersOutbox(OutboxRow):
 
 
 class OrdersLane(LaneRow):
-    """The lease of orders' relay."""
+    """The leases of orders' relays: one a lane."""
 
     class Meta(LaneRow.Meta):
         db_table = "orders_lane"
@@ -117,6 +119,13 @@ class OrdersPosition(PositionRow):
 
     class Meta(PositionRow.Meta):
         db_table = "orders_position"
+
+
+class OrdersConsumer(ConsumerRow):
+    """Which of orders' consumers an operator has paused."""
+
+    class Meta(ConsumerRow.Meta):
+        db_table = "orders_consumer"
 
 
 class OrdersIdempotencyKey(IdempotencyRow):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
+
+from fissile.messages import Request
 
 from .domain import Buyer
 
@@ -16,4 +19,12 @@ class BuyerDirectory(Protocol):
 
         Raise UnreachableError if the directory does not answer in time.
         """
+        ...
+
+
+class PaymentDesk(Protocol):
+    """Says later, when it is asked, what was decided about an order's money."""
+
+    def wish_for_report(self, order_id: UUID, *, answer_by: datetime) -> Request:
+        """Return the request to send; what is answered to it settles the order."""
         ...

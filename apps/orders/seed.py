@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fissile.data.unit_of_work import unit_of_work
+
 from .models import Product
 
 CURRENCY = "EUR"
@@ -20,7 +22,7 @@ PRICE_LIST = (
 
 def seed() -> None:
     """Add the products that are missing; prices an operator has changed stay."""
-    for sku, name, price_minor in PRICE_LIST:
-        Product.objects.get_or_create(
-            sku=sku, defaults={"name": name, "price_minor": price_minor, "currency": CURRENCY}
-        )
+    with unit_of_work("orders"):
+        for sku, name, price_minor in PRICE_LIST:
+            facts = {"name": name, "price_minor": price_minor, "currency": CURRENCY}
+            Product.objects.get_or_create(sku=sku, defaults=facts)

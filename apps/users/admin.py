@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from fissile.console import register_messaging, site
-from fissile.console.rows import ReadOnlyAdmin
+from fissile.console.rows import ReadOnlyAdmin, ValuesFilter
 from fissile.errors import FissileError
 
 from . import usecases
@@ -74,7 +74,7 @@ class RefreshFamilyAdmin(ReadOnlyAdmin):
     """Sessions of customers: when each began, and whether it was revoked."""
 
     list_display = ("id", "user_id", "began_at", "revoked_at", "reason")
-    list_filter = ("reason",)
+    list_filter = (("reason", ValuesFilter),)
     search_fields = ("=id", "=user_id")
 
 

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from fissile.data.models import AggregateRow
-from fissile.events.models import InboxRow, LaneRow, OutboxRow, PositionRow
+from fissile.events.models import ConsumerRow, InboxRow, LaneRow, OutboxRow, PositionRow
 
 from .domain import LARGEST_CREDIT_LIMIT_MINOR, LONGEST_EMAIL, LONGEST_NAME
 
@@ -94,7 +94,7 @@ class UsersOutbox(OutboxRow):
 
 
 class UsersLane(LaneRow):
-    """The lease of users' relay."""
+    """The leases of users' relays: one a lane."""
 
     class Meta(LaneRow.Meta):
         db_table = "users_lane"
@@ -113,3 +113,10 @@ class UsersPosition(PositionRow):
 
     class Meta(PositionRow.Meta):
         db_table = "users_position"
+
+
+class UsersConsumer(ConsumerRow):
+    """Which of users' consumers an operator has paused."""
+
+    class Meta(ConsumerRow.Meta):
+        db_table = "users_consumer"

@@ -96,9 +96,20 @@ class Shop:
         who.access_token, who.refresh_token = tokens["access_token"], tokens["refresh_token"]
         return who
 
-    def place(self, who: Person, lines: Mapping[str, int] | None = None, *, key: str | None = None) -> Reply:
-        """Place an order of SKU → quantity under an Idempotency-Key."""
-        wanted = {"lines": [{"sku": sku, "quantity": n} for sku, n in (lines or {"slate-tile": 2}).items()]}
+    def place(
+        self,
+        who: Person,
+        lines: Mapping[str, int] | None = None,
+        *,
+        key: str | None = None,
+        payment_method: str | None = None,
+    ) -> Reply:
+        """Place an order of SKU → quantity under an Idempotency-Key; `test-card-refused` will not pay for it."""
+        wanted: dict[str, Any] = {
+            "lines": [{"sku": sku, "quantity": n} for sku, n in (lines or {"slate-tile": 2}).items()]
+        }
+        if payment_method is not None:
+            wanted["payment_method"] = payment_method
         return self.send(
             "POST", "/api/v1/orders", who=who, body=wanted, headers={"idempotency-key": key or uuid4().hex}
         )
@@ -107,15 +118,32 @@ class Shop:
         """Cancel an order."""
         return self.send("POST", f"/api/v1/orders/{order_id}/cancel", who=who)
 
+    def payment(self, who: Person, order_id: str) -> Reply:
+        """Read the payment of an order; it is there a moment after the order."""
+        return self.send("GET", f"/api/v1/payments/{order_id}", who=who)
+
     def dashboard(self, who: Person, limit: int = 20) -> Reply:
         """Read the dashboard."""
         return self.send("GET", f"/api/v1/dashboard?limit={limit}", who=who)
 
-    def seen_on_dashboard(self, who: Person, order_id: str, *, versions: int = 1) -> dict[str, Any] | None:
-        """Return the dashboard's row of an order once it has heard `versions` events, else None."""
+    def seen_on_dashboard(
+        self, who: Person, order_id: str, *, versions: int = 1, status: str | None = None
+    ) -> dict[str, Any] | None:
+        """Return the dashboard's row of an order once it has heard `versions` events and has `status`, else None."""
         reply = self.dashboard(who, limit=100)
         rows = reply.body.get("orders", []) if reply.status == 200 else []
-        return next((row for row in rows if row["id"] == order_id and len(row["history"]) >= versions), None)
+        row = next((row for row in rows if row["id"] == order_id and len(row["history"]) >= versions), None)
+        return row if row and status in (None, row["status"]) else None
+
+    def settled_on_dashboard(self, who: Person, order_id: str) -> dict[str, Any] | None:
+        """Return the dashboard's row of an order once it is confirmed, rejected or cancelled, else None."""
+        row = self.seen_on_dashboard(who, order_id)
+        return row if row and row["status"] != "placed" else None
+
+    def paid(self, who: Person, order_id: str, status: str) -> dict[str, Any] | None:
+        """Return the payment of an order once it has `status`, else None."""
+        reply = self.payment(who, order_id)
+        return reply.body if reply.status == 200 and reply.body["status"] == status else None
 
 
 class UnexpectedReply(AssertionError):

@@ -1,4 +1,4 @@
-"""The guided tour's first three steps as functions: place an order, follow its event, press again.
+"""The guided tour's first steps as functions: place an order, follow its event, see it paid, press again.
 
 May touch: the shop through HTTP, and the local trace store to read. Each step
 returns what a person should see, or raises UnexpectedReply.
@@ -17,15 +17,27 @@ from .shop import Person, Reply, Shop, UnexpectedReply, eventually, expect
 
 # An order must be on the dashboard this soon after it was accepted.
 SEEN_WITHIN_SECONDS = 2.0
+# Three events in a row: placed, authorised, confirmed; and the last one is what takes the money.
+PAID_WITHIN_SECONDS = 4 * SEEN_WITHIN_SECONDS
 # The hops of one order, in the words of their spans.
 HOPS_BEHIND_THE_GATEWAY = (
     "usecase orders.place_order",
     "outbox orders",
     "relay publish orders.order_placed.v1",
     "consume bff.orders",
-    "projection bff",
+    "handler bff",
 )
 HOPS = ("gateway", *HOPS_BEHIND_THE_GATEWAY)
+# On they go in the same trace: payments hears of the order, orders hears of the payment, payments of that.
+HOPS_OF_THE_PAYMENT = (
+    "consume payments.orders",
+    "usecase payments.authorise_payment",
+    "relay publish payments.payment_authorised.v1",
+    "consume orders.payments",
+    "usecase orders.confirm_order",
+    "relay publish orders.order_confirmed.v1",
+    "usecase payments.settle_confirmed_order",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +67,7 @@ class Tour:
         return [
             ("Place an order", self.place),
             ("Follow the event", self.follow),
+            ("See it paid", self.see_it_paid),
             ("Press again", self.press_again),
         ]
 
@@ -79,8 +92,30 @@ class Tour:
         seen = f"on the dashboard as {row['status']}, version {row['history'][-1]['version']}"
         if self.traces is None:
             return Seen(sentence=seen, look=f"{self.shop.url}/api/v1/dashboard")
-        hops = eventually(lambda: self._hops(placed.trace_id), within_seconds=5, what=f"all of {', '.join(self.hops)}")
-        return Seen(sentence=f"{seen}; {' → '.join(hops)}", look=f"manage.py traces show {placed.trace_id}")
+        hops = self._followed(self.hops, placed.trace_id)
+        return Seen(sentence=f"{seen}; {hops}", look=f"manage.py traces show {placed.trace_id}")
+
+    def see_it_paid(self) -> Seen:
+        """Wait until the order is confirmed and its money taken, then read those hops from the same trace."""
+        person, placed = self._begun()
+        order = placed.body["id"]
+        eventually(
+            lambda: self.shop.seen_on_dashboard(person, order, status="confirmed"),
+            within_seconds=PAID_WITHIN_SECONDS,
+            what=f"order {order} confirmed on the dashboard",
+        )
+        payment = eventually(
+            lambda: self.shop.paid(person, order, "captured"),
+            within_seconds=PAID_WITHIN_SECONDS,
+            what=f"the payment of order {order} captured",
+        )
+        if payment["charged"] != placed.body["total"]:
+            raise UnexpectedReply(f"the order is worth {placed.body['total']}, and {payment['charged']} was taken")
+        taken = f"{payment['charged']['amount_minor'] / 100:.2f} {payment['charged']['currency']}"
+        seen, look = f"confirmed, {taken} captured", f"{self.shop.url}/api/v1/payments/{order}"
+        if self.traces is None:
+            return Seen(sentence=seen, look=look)
+        return Seen(sentence=f"{seen}; {self._followed(HOPS_OF_THE_PAYMENT, placed.trace_id)}", look=look)
 
     def press_again(self) -> Seen:
         """Send the same order under the same key."""
@@ -98,6 +133,12 @@ class Tour:
             raise UnexpectedReply("the first step did not succeed")
         return self.person, self.placed
 
-    def _hops(self, trace_id: str) -> tuple[str, ...]:
-        names = {span.name for span in TraceStore(self.traces or Path()).trace(trace_id)}
-        return self.hops if set(self.hops) <= names else ()
+    def _followed(self, hops: tuple[str, ...], trace_id: str) -> str:
+        """Return the hops as one line once all of them are in the trace."""
+        store = TraceStore(self.traces or Path())
+        eventually(
+            lambda: set(hops) <= {span.name for span in store.trace(trace_id)},
+            within_seconds=5,
+            what=f"all of {', '.join(hops)}",
+        )
+        return " → ".join(hops)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,6 +12,7 @@ import pytest
 from bff_app.ports import Profile, ProfileDirectory
 from fissile import carry
 from fissile.errors import UnreachableError
+from fissile.testing.calls import unruly_calls
 
 
 class FakeProfileDirectory:
@@ -52,3 +54,13 @@ class ProfileDirectoryConformance:
     def test_without_time_left_it_is_unreachable(self, directory: Any, registered: Any) -> None:
         with carry.using(deadline=time.monotonic()), pytest.raises(UnreachableError):
             directory.find_profile(registered.id)
+
+
+class OverUnrulyCalls:
+    """Mixed into a suite: every call is late and arrives twice, and nobody may notice."""
+
+    @pytest.fixture(autouse=True)
+    def unruly(self) -> Iterator[None]:
+        with unruly_calls(seed=13, duplicate=1.0, delay_seconds=(0.0, 0.02)) as kit:
+            yield
+        assert {call.runs for call in kit.log} <= {2}

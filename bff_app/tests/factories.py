@@ -8,10 +8,18 @@ from uuid import UUID, uuid4
 
 from django.test import Client
 
-from apps.orders.contracts.events import OrderCancelledV1, OrderPlacedV1, PlacedLineV1
+from apps.orders.contracts.events import (
+    OrderCancelledV1,
+    OrderConfirmedV1,
+    OrderPlacedV1,
+    OrderRejectedV1,
+    PlacedLineV1,
+)
 from bff_app.ports import Profile
+from fissile.data.guard import writing
 from fissile.events.consumers import consumer
-from fissile.messages import Envelope, Event, to_wire, uuid7
+from fissile.messages import Event, uuid7
+from fissile.testing.ears import told
 from fissile.trust import issue_access
 
 PLACED_AT = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
@@ -32,6 +40,20 @@ def placed(buyer_id: UUID, *, order_id: UUID | None = None, total_minor: int = 2
     )
 
 
+def confirmed(order: OrderPlacedV1) -> OrderConfirmedV1:
+    return OrderConfirmedV1(order_id=order.order_id, buyer_id=order.buyer_id, payment_id=uuid7())
+
+
+def rejected(order: OrderPlacedV1) -> OrderRejectedV1:
+    return OrderRejectedV1(
+        order_id=order.order_id,
+        buyer_id=order.buyer_id,
+        reason="card_refused",
+        total_minor=order.total_minor,
+        currency=order.currency,
+    )
+
+
 def cancelled(order: OrderPlacedV1) -> OrderCancelledV1:
     return OrderCancelledV1(
         order_id=order.order_id,
@@ -42,22 +64,10 @@ def cancelled(order: OrderPlacedV1) -> OrderCancelledV1:
     )
 
 
-def enveloped(event: Event, version: int) -> Envelope:
-    return Envelope(
-        id=uuid7(),
-        source="/orders",
-        type=event.name,
-        subject=event.aggregate,
-        aggregateversion=version,
-        time=PLACED_AT,
-        correlationid="c-1",
-        data=to_wire(event),
-    )
-
-
 def hear(event: Event, version: int) -> None:
     """Hand an event to its handler, past the inbox."""
-    consumer("bff.orders").handle(enveloped(event, version))
+    with writing("bff"):
+        consumer("bff.orders").handle(told(event, version))
 
 
 def browser(user_id: UUID | None = None) -> Client:

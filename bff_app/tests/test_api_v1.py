@@ -54,6 +54,7 @@ def test_the_dashboard_is_one_answer(profile):
         "totals": {
             "orders_placed": 1,
             "orders_cancelled": 1,
+            "orders_rejected": 0,
             "spent": {"amount_minor": 0, "currency": "EUR"},
         },
         "missing": [],

@@ -12,21 +12,18 @@ from bff_app.context import CONTEXT
 from bff_app.models import BffInbox, DashboardHistory, DashboardOrder
 from bff_app.projections import OrderNeverPlaced
 from bff_app.queries import HistoryEntry, Totals
-from bff_app.tests.factories import PLACED_AT, cancelled, enveloped, hear, placed
-from fissile.events.consumers import consumer, undeclared
-from fissile.events.inbox import core
-from fissile.events.inbox.received import read
-from fissile.events.inbox.shell import InboxShell
-from fissile.messages import encode_envelope
-from fissile.messages.envelope import CONTENT_TYPE
+from bff_app.tests.factories import PLACED_AT, cancelled, confirmed, hear, placed, rejected
+from fissile.events.consumers import consumers_of
+from fissile.testing.ears import Ear, told
 
 pytestmark = pytest.mark.django_db(databases=["bff"])
 
-PLACED, CANCELLED = "orders.order_placed.v1", "orders.order_cancelled.v1"
+PLACED, CONFIRMED = "orders.order_placed.v1", "orders.order_confirmed.v1"
+REJECTED, CANCELLED = "orders.order_rejected.v1", "orders.order_cancelled.v1"
 
 
 def test_the_declaration_says_what_is_handled():
-    assert undeclared(CONTEXT) == ()
+    assert {event for one in consumers_of(CONTEXT.name) for event in one.handlers} == set(CONTEXT.consumes)
 
 
 def test_a_placed_order_is_shown_and_counted():
@@ -55,6 +52,45 @@ def test_a_cancelled_order_stays_on_the_dashboard_and_leaves_the_sum():
     gone = next(shown for shown in found.shown if shown.id == order.order_id)
     assert gone.status == "cancelled"
     assert [(entry.version, entry.event) for entry in gone.history] == [(1, PLACED), (2, CANCELLED)]
+
+
+def test_a_confirmed_order_is_shown_as_such_and_stays_in_the_sum():
+    order = placed(uuid4(), total_minor=2_500)
+    hear(order, 1)
+    hear(confirmed(order), 2)
+
+    found = queries.orders_of(order.buyer_id, limit=20)
+
+    (shown,) = found.shown
+    assert shown.status == "confirmed"
+    assert [(entry.version, entry.event) for entry in shown.history] == [(1, PLACED), (2, CONFIRMED)]
+    assert found.totals == Totals(placed=1, spent_minor=2_500)
+
+
+def test_a_rejected_order_is_counted_and_leaves_the_sum():
+    buyer_id = uuid4()
+    order = placed(buyer_id, total_minor=2_500)
+    hear(placed(buyer_id, total_minor=100), 1)
+    hear(order, 1)
+    hear(rejected(order), 2)
+
+    found = queries.orders_of(buyer_id, limit=20)
+
+    assert found.totals == Totals(placed=2, rejected=1, spent_minor=100)
+    gone = next(shown for shown in found.shown if shown.id == order.order_id)
+    assert gone.status == "rejected"
+    assert [(entry.version, entry.event) for entry in gone.history] == [(1, PLACED), (2, REJECTED)]
+
+
+def test_a_confirmed_order_that_is_cancelled_leaves_the_sum_once():
+    order = placed(uuid4(), total_minor=2_500)
+    for version, event in enumerate([order, confirmed(order), cancelled(order)], start=1):
+        hear(event, version)
+
+    found = queries.orders_of(order.buyer_id, limit=20)
+
+    assert found.totals == Totals(placed=1, cancelled=1, spent_minor=0)
+    assert [entry.event for entry in found.shown[0].history] == [PLACED, CONFIRMED, CANCELLED]
 
 
 def test_each_buyer_sees_their_own_orders_only():
@@ -88,24 +124,21 @@ def test_past_the_inbox_a_double_effect_would_be_loud():
         hear(order, 1)
 
 
-def test_a_cancellation_before_its_order_is_a_broken_stream():
+@pytest.mark.parametrize("change", [confirmed, rejected, cancelled])
+def test_a_change_before_its_order_is_a_broken_stream(change):
     with pytest.raises(OrderNeverPlaced):
-        hear(cancelled(placed(uuid4())), 2)
+        hear(change(placed(uuid4())), 2)
 
 
 @pytest.mark.django_db(databases=["bff"], transaction=True)
 def test_through_the_inbox_twice_and_backwards_is_once_and_in_order():
     order = placed(uuid4())
-    first, second = (
-        read(encode_envelope(enveloped(event, version)), CONTENT_TYPE)
-        for version, event in enumerate([order, cancelled(order)], start=1)
-    )
-    shell = InboxShell(consumer("bff.orders"), acknowledge=lambda: None, disconnect=lambda: None)
+    first, second = told(order), told(cancelled(order), 2)
 
-    for message in (second, second, first, first, second):
-        shell.drive(core.Delivered((message,), redelivered=False))
-        shell.drive(core.Tick())
-    shell.close()
+    with Ear("bff.orders") as ear:
+        for message in (second, second, first, first, second):
+            ear.hear(message)
+            ear.sweep()
 
     entries = DashboardHistory.objects.filter(order_id=order.order_id).order_by("id")
     assert list(entries.values_list("version", "event")) == [(1, PLACED), (2, CANCELLED)]

@@ -11,7 +11,11 @@ from django.conf import settings
 
 from apps.users import usecases as users
 from bff_app.adapters.users import UsersProfileDirectory
-from bff_app.tests.conformance_profile_directory import FakeProfileDirectory, ProfileDirectoryConformance
+from bff_app.tests.conformance_profile_directory import (
+    FakeProfileDirectory,
+    OverUnrulyCalls,
+    ProfileDirectoryConformance,
+)
 from bff_app.tests.factories import a_profile
 from fissile.calls import asking, far
 from fissile.contexts import Registry
@@ -64,6 +68,14 @@ class TestFarProfileDirectory(ProfileDirectoryConformance):
         without_users(monkeypatch, live_server.url)
         yield UsersProfileDirectory()
         far._pool.clear()
+
+
+class TestNearProfileDirectoryOverUnrulyCalls(OverUnrulyCalls, TestNearProfileDirectory):
+    """The same suite, near."""
+
+
+class TestFarProfileDirectoryOverUnrulyCalls(OverUnrulyCalls, TestFarProfileDirectory):
+    """The same suite, far."""
 
 
 def test_a_neighbour_that_never_answers_is_unreachable_before_the_dashboard_is_late(monkeypatch):

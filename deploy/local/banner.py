@@ -8,7 +8,7 @@ from .house import House
 
 _MANAGE = ".venv/bin/python manage.py"
 # The short of docs/tiers.md; the embedded tier never hides what it is not.
-_LACKS = "no separate broker process, no publisher confirms, no power-loss durability, one host → docs/tiers.md"
+_LACKS = "no broker of its own, no protection against power loss, one host → docs/tiers.md"
 
 
 def lines(house: House, facts: Mapping[str, object], links: Sequence[str], seconds: float) -> list[str]:
@@ -19,7 +19,7 @@ def lines(house: House, facts: Mapping[str, object], links: Sequence[str], secon
         f"Topology   {_topology(house)}",
         *_stores(house),
         "",
-        f"Shop API   {house.gateway_url}/api/v1/",
+        f"Shop API   {house.gateway_url}/api/v1/products       open to all; what else there is, in the docs",
         f"API docs   {house.gateway_url}/api/docs/             try it",
         f"Dashboard  {house.gateway_url}/api/v1/dashboard      needs a customer's token; the demo shows one",
         *_operations(house, links),
@@ -33,7 +33,9 @@ def _topology(house: House) -> str:
     groups = [", ".join(group.contexts) for group in house.groups]
     if len(groups) == 1:
         return f"{house.topology}   gateway → {groups[0]}   (one web process, one worker)"
-    return f"{house.topology}   gateway → {' | '.join(groups)}   (a web process and a worker each)"
+    each = max((group.instances for group in house.groups), default=1)
+    held = "a web process and a worker" if each == 1 else f"{each} web processes and {each} workers"
+    return f"{house.topology}   gateway → {' | '.join(groups)}   ({held} each)"
 
 
 def _stores(house: House) -> list[str]:

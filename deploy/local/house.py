@@ -1,11 +1,12 @@
-"""THE process table: which processes a local house has, with argv, environment, port and health address.
+"""THE process table: which processes a local house has, with argv, environment, ports and health address.
 
-May touch: the credentials file of the private services. Starts nothing; knows no Django. The supervisor and the
-test kit both read it.
+May touch: the credentials file of the private services, folders below `state_dir`. Starts nothing; knows no Django.
+The supervisor and the test kit both read it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
@@ -29,9 +30,10 @@ STOP_ORDER: tuple[Kind, ...] = ("gateway", "web", "worker")
 
 @dataclass(frozen=True)
 class Group:
-    """Contexts that live in one web process and one worker; a topology is a list of these."""
+    """Contexts that share a web process and a worker, `instances` of each; a topology is a list of these."""
 
     contexts: tuple[str, ...]
+    instances: int = 1
 
     @property
     def role(self) -> str:
@@ -44,14 +46,30 @@ class Group:
         port = MONOLITH_PORT if self.role == "all" else int(CONTEXTS[self.contexts[0]]["port"])
         return port - GATEWAY_PORT
 
-    def process_name(self, kind: Kind) -> str:
-        """Return web and worker in the monolith, users-web and users-worker elsewhere."""
-        return kind if self.role == "all" else f"{'-'.join(self.contexts)}-{kind}"
+    @property
+    def numbers(self) -> range:
+        """Return the numbers of its instances, from 1."""
+        return range(1, self.instances + 1)
+
+    def process_name(self, kind: Kind, number: int = 1) -> str:
+        """Return web and worker in the monolith, users-web and users-worker elsewhere, users-web-1 of several."""
+        name = kind if self.role == "all" else f"{'-'.join(self.contexts)}-{kind}"
+        return name if self.instances == 1 else f"{name}-{number}"
 
 
-MONOLITH = (Group(tuple(CONTEXTS)),)
-SPLIT = tuple(Group((name,)) for name in CONTEXTS)
-TOPOLOGIES: Mapping[str, tuple[Group, ...]] = {"monolith": MONOLITH, "split": SPLIT}
+def _topologies() -> dict[str, tuple[Group, ...]]:
+    names = tuple(CONTEXTS)
+    one_out = {f"{out}-out": (Group((out,)), Group(tuple(name for name in names if name != out))) for out in names}
+    alone = tuple(Group((name,)) for name in names)
+    twice = tuple(Group((name,), instances=2) for name in names)
+    return {"monolith": (Group(names),), **one_out, "split": alone, "split-twice": twice}
+
+
+# Every cut that is shown to change nothing: whole, each context out alone, all out, all out twice.
+TOPOLOGIES: Mapping[str, tuple[Group, ...]] = _topologies()
+MONOLITH, SPLIT = TOPOLOGIES["monolith"], TOPOLOGIES["split"]
+# The private services make stores for these; for any other cut they are told: `services up --role orders,bff`.
+SHIPPED_ROLES = tuple(dict.fromkeys(group.role for groups in TOPOLOGIES.values() for group in groups))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +81,8 @@ class Process:
     role: str
     argv: tuple[str, ...]
     environment: Mapping[str, str]  # to be laid over the caller's own
-    port: int | None = None
+    port: int | None = None  # where this very process answers
+    shared_port: int | None = None  # where it answers as one of several
 
     @property
     def health_url(self) -> str | None:
@@ -97,11 +116,13 @@ class House:
 
     @property
     def topology(self) -> str:
-        """Return monolith, split, or the groups of any other cut: `users | orders+bff`."""
+        """Return the cut's name, or the groups of one that has none: `users ×2 | orders+bff`."""
         for name, groups in TOPOLOGIES.items():
-            if groups == self.groups:
+            if set(groups) == set(self.groups):
                 return name
-        return " | ".join("+".join(group.contexts) for group in self.groups)
+        return " | ".join(
+            "+".join(group.contexts) + (f" ×{group.instances}" if group.instances > 1 else "") for group in self.groups
+        )
 
     @property
     def gateway_url(self) -> str:
@@ -109,8 +130,15 @@ class House:
         return f"http://{HOST}:{self.base_port}"
 
     def port(self, group: Group) -> int:
-        """Return the port of a group's web process."""
+        """Return the port of a group's web processes; several share it."""
         return self.base_port + group.port_offset
+
+    def own_port(self, group: Group, number: int) -> int:
+        """Return the port on which one of a group's web processes answers alone."""
+        if group.instances == 1:
+            return self.port(group)
+        # Above the monolith's, which is free where there are several of anything.
+        return self.base_port + MONOLITH_PORT - GATEWAY_PORT + group.port_offset * group.instances + number - 1
 
     def url(self, context: str) -> str:
         """Return where the web process that holds a context listens."""
@@ -118,21 +146,36 @@ class House:
 
     def processes(self) -> tuple[Process, ...]:
         """Return the whole table, in the order of starting."""
-        webs = [self._web(group) for group in self.groups]
-        workers = [self._worker(group) for group in self.groups]
+        webs = [self._web(group, number) for group in self.groups for number in group.numbers]
+        workers = [self._worker(group, number) for group in self.groups for number in group.numbers]
         return (*webs, *workers, self._gateway())
 
     def management(self, group: Group) -> dict[str, str]:
         """Return the environment of a management command for a group's role."""
         return self._environment(f"{group.role}-manage", group)
 
-    def _web(self, group: Group) -> Process:
-        name, port = group.process_name("web"), self.port(group)
-        argv = ("-m", "gunicorn", "settings.wsgi:application", "-c", "deploy/local/gunicorn.conf.py")
-        return self._process(name, "web", group, (*argv, "--bind", f"{HOST}:{port}"), port)
+    def make_folders(self) -> None:
+        """Make the folders that its processes expect below `state_dir`. Raise OSError."""
+        for name in ("logs", "embedded", "hold"):
+            (self.state_dir / name).mkdir(parents=True, exist_ok=True)
+        environments = [process.environment for process in self.processes()]
+        environments += [self.management(group) for group in self.groups]
+        for folder in {environment["TMPDIR"] for environment in environments if "TMPDIR" in environment}:
+            Path(folder).mkdir(parents=True, exist_ok=True)
 
-    def _worker(self, group: Group) -> Process:
-        name = group.process_name("worker")
+    def _web(self, group: Group, number: int) -> Process:
+        name, port = group.process_name("web", number), self.own_port(group, number)
+        serve = ("-m", "gunicorn", "settings.wsgi:application", "-c", "deploy/local/gunicorn.conf.py")
+        argv = (*serve, "--bind", f"{HOST}:{port}")
+        if group.instances == 1:
+            return self._process(name, "web", group, argv, port)
+        # The kernel deals new connections out among the listeners of one port. A kept connection
+        # would stay with one of them, and that one would do all of a quiet shop's work.
+        shared = ("--bind", f"{HOST}:{self.port(group)}", "--reuse-port", "--keep-alive", "0")
+        return replace(self._process(name, "web", group, (*argv, *shared), port), shared_port=self.port(group))
+
+    def _worker(self, group: Group, number: int) -> Process:
+        name = group.process_name("worker", number)
         argv = ("-m", "celery", "-q", "-A", "settings.celery:app", "worker", "-P", "solo", "-l", "INFO")
         quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat", "-n", f"{name}@%h")
         worker = self._process(name, "worker", group, (*argv, *quiet), None)
@@ -166,6 +209,8 @@ class House:
             "TIER": self.tier,
             "STATE_DIR": str(self.state_dir),
             "PROCESS_NAME": name,
+            # Of its own: a file that one process leaves for another would be there on one machine only.
+            "TMPDIR": str(self.state_dir / "tmp" / name.replace(",", "-")),
             "DEBUG": "true",
             "DJANGO_SETTINGS_MODULE": "settings.local",
             "PYTHONUNBUFFERED": "1",
@@ -175,22 +220,51 @@ class House:
         return found | dict(self.extra.get("*", {})) | dict(self.extra.get(name, {}))
 
 
-def real_stores(services_dir: Path, contexts: Sequence[str], role: str, stores: str = "") -> dict[str, str]:
-    """Return the database and broker addresses of a role on the private services.
+def operations_owner(role: str) -> str:
+    """Return who owns what a process of a role keeps for itself: its operators' database, its task queue."""
+    name = f"operations_{role.replace(',', '__')}"
+    # A set's name of 20 and this fit into the 63 bytes of a PostgreSQL name, which cuts longer ones silently.
+    return name if len(name) <= 40 else f"operations_{hashlib.sha256(role.encode()).hexdigest()[:24]}"
 
-    Raise ServicesMissing when the services were never started in that folder.
+
+def real_stores(services_dir: Path, contexts: Sequence[str], role: str, stores: str = "") -> dict[str, str]:
+    """Return the database and broker addresses of a role on the private services, each context with its own account.
+
+    Raise ServicesMissing when the services were never started in that folder, or not for this role.
     """
     found = credentials(services_dir)
-    postgres, rabbit = found["postgres"], found["rabbitmq"]
-    aliases = {name: name for name in contexts} | {"operations": f"operations_{role.replace(',', '_')}"}
-    addresses = {}
-    for alias, owner in aliases.items():
-        login = f"{owner}:{quote(postgres['passwords'][owner], safe='')}"
-        name = f"{stores}_{owner}" if stores else owner
-        addresses[f"{alias.upper()}_DATABASE_URL"] = f"postgres://{login}@{HOST}:{postgres['port']}/{name}"
-    login = f"{rabbit['user']}:{quote(rabbit['password'], safe='')}"
-    addresses["BROKER_URL"] = f"amqp://{login}@{HOST}:{rabbit['port']}/{stores or rabbit['vhost']}"
-    return addresses
+    owners = {name.upper(): name for name in contexts} | {"OPERATIONS": operations_owner(role)}
+    try:
+        databases = {f"{alias}_DATABASE_URL": _database(found, owner, stores) for alias, owner in owners.items()}
+        brokers = {f"{alias}_BROKER_URL": _broker(found, owner, stores) for alias, owner in owners.items()}
+    except KeyError as missing:
+        raise ServicesMissing(
+            f"The private services in {services_dir} have no account {missing} yet. Fix: make services; for a cut of"
+            f" your own: .venv/bin/python -m deploy.local.services up --role {role}"
+        ) from None
+    # The process's own, of its task queue.
+    brokers["BROKER_URL"] = brokers.pop("OPERATIONS_BROKER_URL")
+    return databases | brokers
+
+
+def keeper_broker(services_dir: Path, stores: str = "") -> str:
+    """Return the broker's address of its administrator: for tests and people, never for a process of a house."""
+    rabbit = credentials(services_dir)["rabbitmq"]
+    login = f"{rabbit['keeper']}:{quote(rabbit['keeper_password'], safe='')}"
+    return f"amqp://{login}@{HOST}:{rabbit['port']}/{stores or rabbit['vhost']}"
+
+
+def _database(found: Mapping[str, Any], owner: str, stores: str) -> str:
+    postgres = found["postgres"]
+    login = f"{owner}:{quote(postgres['passwords'][owner], safe='')}"
+    return f"postgres://{login}@{HOST}:{postgres['port']}/{f'{stores}_{owner}' if stores else owner}"
+
+
+def _broker(found: Mapping[str, Any], owner: str, stores: str) -> str:
+    rabbit = found["rabbitmq"]
+    # An instance from before each context had a user has none of these.
+    login = f"{owner}:{quote(rabbit.get('passwords', {})[owner], safe='')}"
+    return f"amqp://{login}@{HOST}:{rabbit['port']}/{stores or rabbit['vhost']}"
 
 
 class ServicesMissing(Exception):
@@ -207,3 +281,12 @@ def credentials(services_dir: Path) -> dict[str, Any]:
             f"The real tier needs the private services, and {path} cannot be read ({wrong}). Fix: make services"
         ) from None
     return found
+
+
+def _ports() -> range:
+    houses = [House(groups=groups, base_port=0) for groups in TOPOLOGIES.values()]
+    return range(1 + max(process.port or 0 for house in houses for process in house.processes()))
+
+
+# Distances from the base port within which every port of every cut lies.
+PORTS = _ports()

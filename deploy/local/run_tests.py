@@ -1,6 +1,7 @@
 """`make test`: all tests in phases on both tiers, with private stores that are stopped again.
 
-May touch: .run/test (its own PostgreSQL and RabbitMQ, beside the shop's), pytest. Extra words go to pytest.
+May touch: .run/test (its own PostgreSQL and RabbitMQ, beside the shop's), pytest; apt, where servers or Chromium are
+missing. Extra words go to pytest.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import time
 from dataclasses import dataclass, field
 from typing import IO
 
+from . import browser
 from .house import ROOT
 
 # Beside `make services`' own, so that a running shop and its data are no part of the tests.
@@ -22,6 +24,7 @@ SERVICES_DIR = ROOT / ".run" / "test" / "services"
 SERVICES_BASE = 25500
 STARTED = 10
 NO_TESTS = 5  # pytest's exit code for an empty selection
+BROWSER = "tests/browser"
 ROOMS = ("platform/fissile_tests", "apps", "bff_app")
 
 
@@ -92,6 +95,7 @@ def main() -> int:
     up = services("up")
     print(up.stdout, end="", flush=True)
     has_real = up.returncode in (0, STARTED)
+    no_browser = browser.provide()
     try:
         run_phases(report, json.loads(services("env").stdout) if has_real else None)
     except KeyboardInterrupt:
@@ -106,22 +110,27 @@ def main() -> int:
     if not has_real:
         print("!! THE REAL TIER WAS NOT TESTED: no PostgreSQL and RabbitMQ on this machine (the reason is above).")
         print(f"!! {'CI is set, so this is a failure.' if is_wrong_to_skip else 'Only the embedded tier counts here.'}")
+    if no_browser:
+        print(f"!! THE CONSOLE WAS NOT TRIED IN A BROWSER: {no_browser}")
     verdict = f"FAILED: {', '.join(report.failed)}" if report.failed else "passed"
     print(f"test: {verdict} ({time.monotonic() - began:.0f} s; tiers: embedded{' and real' if has_real else ' only'})")
     return 1 if report.failed or is_wrong_to_skip else 0
 
 
 def run_phases(report: Report, stores: dict[str, str] | None) -> None:
-    """Run rooms and contexts on each tier, then whole houses."""
+    """Run rooms and contexts on each tier, then the console in a browser, then whole houses."""
     real = {"TIER": "real", "SERVICES_DIR": str(SERVICES_DIR), **stores} if stores else {}
-    phases = [Phase("1 rooms, contexts, architecture (embedded)", ["-m", "not house"], {"TIER": "embedded"})]
+    embedded, rest = {"TIER": "embedded"}, ["-m", "not house", f"--ignore={BROWSER}"]
+    phases = [Phase("1 rooms, contexts, architecture (embedded)", rest, embedded)]
     if stores:
         # One core each: a test of this size seldom waits for anything.
         phases.append(Phase("2 rooms, contexts (PostgreSQL, RabbitMQ)", [*ROOMS, "-m", "not house"], real))
     report.run(*phases)
+    # By itself: a page that waits for a busy core is a slow page, not a broken one.
+    report.run(Phase("3 the console in Chromium (embedded)", [BROWSER], embedded))
     # Houses have many processes each, and one at a time is what two cores carry.
     where = {"SERVICES_DIR": str(SERVICES_DIR)}
-    report.run(Phase(f"3 houses ({'both tiers' if stores else 'embedded'})", ["-m", "house"], where))
+    report.run(Phase(f"4 houses ({'both tiers' if stores else 'embedded'})", ["-m", "house"], where))
 
 
 if __name__ == "__main__":

@@ -81,8 +81,7 @@ class Supervisor:
     def _check(self) -> None:
         house = self._house
         try:
-            for name in ("logs", "embedded", "hold"):
-                (house.state_dir / name).mkdir(parents=True, exist_ok=True)
+            house.make_folders()
             self._lock = os.open(house.state_dir / "house.lock", os.O_CREAT | os.O_RDWR, 0o644)
         except OSError as wrong:
             raise CannotStart(
@@ -95,12 +94,12 @@ class Supervisor:
             raise CannotStart(self._already_running()) from None
         for file in held_folder(house.state_dir).iterdir():
             file.unlink()  # a new house starts whole
-        goal = "split" if house.topology == "split" else "run"
-        for process in house.processes():
-            sentence = process.port and busy_sentence(
-                process.port, f"make {goal} BASE_PORT={house.base_port + 1000}"
-            )
-            if sentence:
+        again = f"make run TOPOLOGY={house.topology} BASE_PORT={house.base_port + 1000}"
+        if house.topology in ("monolith", "split"):
+            again = f"make {'split' if house.topology == 'split' else 'run'} BASE_PORT={house.base_port + 1000}"
+        used = {port for process in house.processes() for port in (process.port, process.shared_port) if port}
+        for port in sorted(used):
+            if sentence := busy_sentence(port, again):
                 raise CannotStart(sentence)
 
     def _already_running(self) -> str:

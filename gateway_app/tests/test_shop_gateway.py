@@ -12,6 +12,7 @@ import pytest
 
 from fissile.trust import configuration, configure, issue_access, keys
 from fissile_tests.edge.gateway.gateway_house import PATIENCE_SECONDS, Door, Upstream
+from settings.contexts import CONTEXTS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,12 +34,13 @@ def keys_dir(tmp_path, monkeypatch):
 
 @pytest.fixture
 def gateway(upstream, tmp_path, keys_dir):
-    """A running gateway whose three upstreams are one; bff is down."""
+    """A running gateway whose upstreams are one; bff is down."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
+    urls = dict.fromkeys(CONTEXTS, upstream.url) | {"bff": "http://127.0.0.1:9"}
     environment = {
         "ROLE": "gateway",
-        "TOPOLOGY": f"users={upstream.url} orders={upstream.url} bff=http://127.0.0.1:9",
+        "TOPOLOGY": " ".join(f"{name}={url}" for name, url in urls.items()),
         "STATE_DIR": str(tmp_path),
         "KEYS_DIR": str(keys_dir),
         "PROCESS_NAME": "gateway",

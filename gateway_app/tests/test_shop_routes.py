@@ -16,11 +16,13 @@ CONTRACT = {
     ("GET", "/api/v1/orders"): ("orders", "token"),
     ("GET", "/api/v1/orders/018f9a3e-0000-7000-8000-000000000000"): ("orders", "token"),
     ("POST", "/api/v1/orders/018f9a3e-0000-7000-8000-000000000000/cancel"): ("orders", "token"),
+    ("GET", "/api/v1/payments/018f9a3e-0000-7000-8000-000000000000"): ("payments", "token"),
     ("GET", "/api/v1/dashboard"): ("bff", "token"),
     ("GET", "/api/docs/"): ("bff", "public"),
     ("GET", "/api/docs/assets/swagger-ui.css"): ("bff", "public"),
     ("GET", "/api/schema/users"): ("users", "public"),
     ("GET", "/api/schema/orders"): ("orders", "public"),
+    ("GET", "/api/schema/payments"): ("payments", "public"),
     ("GET", "/api/schema/bff"): ("bff", "public"),
     ("GET", "/.well-known/jwks.json"): ("users", "public"),
     ("GET", "/healthz"): (None, "public"),
@@ -43,7 +45,8 @@ def test_the_table_has_no_route_beyond_the_contract():
     "path",
     [
         "/", "/admin", "/admin/", "/metrics", "/internal/users/get_account", "/static/admin/css/base.css",
-        "/api/v1/users/me/", "/api/v1/users/7", "/api/v1/orders/7/lines", "/api/schema/", "/api/schema/payments",
+        "/api/v1/users/me/", "/api/v1/users/7", "/api/v1/orders/7/lines", "/api/schema/", "/api/schema/parcels",
+        "/api/v1/payments", "/api/v1/payments/7/refund",
         "/api/docs/assets/../../../admin/", "/api/v2/orders", "/errors/not_found",
     ],
 )  # fmt: skip

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from fissile.contexts import Context
+from fissile.contexts import Context, directed_exchange, receiver_name
 from gateway_app.routes import ROUTES
 from settings.contexts import CONTEXTS, GATEWAY_PORT, MONOLITH_PORT
 
@@ -28,7 +28,7 @@ LIBRARY = "platform/fissile"
 
 @dataclass(frozen=True)
 class Handler:
-    """A function behind `@consumes`: the event's class, and its wire name."""
+    """A function behind a decorator of consumers.py, and the wire name of the event or command that it is for."""
 
     function: str
     event: str
@@ -53,23 +53,23 @@ def folder_of(context: Context) -> Path:
     return ROOT / context.package.replace(".", "/")
 
 
-def handlers_of(context: Context) -> list[Handler]:
-    """Return the functions that hear a context's events, by wire name."""
+def handlers_of(context: Context, decorator_name: str = "consumes") -> list[Handler]:
+    """Return the functions that hear a context's events, or take its commands or replies, by wire name."""
     found = []
     for function in _functions(folder_of(context) / "consumers.py"):
         for decorator in function.decorator_list:
-            if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "consumes":
+            if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == decorator_name:
                 found.append(Handler(function.name, _wire_name(ast.unparse(decorator.args[0]))))
     return sorted(found, key=lambda handler: handler.event)
 
 
-def _wire_name(event_class: str) -> str:
+def _wire_name(message_class: str) -> str:
     for context in contexts():
-        if context.publishes:
-            events = import_module(f"{context.package}.contracts.events")
-            if hasattr(events, event_class):
-                return str(getattr(events, event_class).name)
-    raise LookupError(f"no context's contracts have an event class {event_class}")
+        for module in (*(["events"] if context.publishes else []), *(["commands"] if context.takes else [])):
+            messages = import_module(f"{context.package}.contracts.{module}")
+            if hasattr(messages, message_class):
+                return str(getattr(messages, message_class).name)
+    raise LookupError(f"no context's contracts have a class {message_class}")
 
 
 def wires_of(context: Context) -> list[Wire]:
@@ -147,6 +147,7 @@ def page() -> str:
         *_picture(),
         *_contexts(),
         *_events(),
+        *_directed(),
         *_calls(),
         *_stores(),
         *_door(),
@@ -171,7 +172,15 @@ def _picture() -> list[str]:
         for one in everyone
         for source in one.sources
     ]
-    legend = "A solid arrow is a call (HTTP from the gateway; near or far between contexts), a dotted one events."
+    lines += [
+        f'  {one.name} ==>|"{"<br/>".join(_sent_to(one, receiver))}"| {receiver}'
+        for one in everyone
+        for receiver in sorted({name.split(".", 1)[0] for name in (*one.sends, *one.requests)})
+    ]
+    legend = (
+        "A solid arrow is a call (HTTP from the gateway; near or far between contexts), a dotted one events, "
+        "a thick one commands and requests, whose replies come back."
+    )
     return [*lines, "```", "", legend, "The tables below say the same.", ""]
 
 
@@ -183,6 +192,10 @@ def _heard_from(context: Context, source: str) -> list[str]:
     return sorted(event for event in context.consumes if event.startswith(f"{source}."))
 
 
+def _sent_to(context: Context, receiver: str) -> list[str]:
+    return sorted(name for name in (*context.sends, *context.requests) if name.startswith(f"{receiver}."))
+
+
 def _contexts() -> list[str]:
     rows = [
         [
@@ -191,10 +204,13 @@ def _contexts() -> list[str]:
             _code(sorted(one.consumes)),
             _code(f"{function} → {caller}" for function, callers in sorted(one.offers.items()) for caller in callers),
             _code(sorted(one.asks)),
+            _code(f"{command} ← {sender}" for command, senders in sorted(one.takes.items()) for sender in senders),
+            _code(sorted((*one.sends, *one.requests))),
         ]
         for one in contexts()
     ]
-    return ["## Contexts", "", *table(("context", "publishes", "listens to", "offers (to whom)", "asks"), rows)]
+    head = ("context", "publishes", "listens to", "offers (to whom)", "asks", "takes (from whom)", "sends")
+    return ["## Contexts", "", *table(head, rows)]
 
 
 def _events() -> list[str]:
@@ -213,6 +229,30 @@ def _events() -> list[str]:
         "",
         *table(("consumer = queue", "exchange", "event", "handler"), rows),
     ]
+
+
+def _directed() -> list[str]:
+    rows = []
+    for one in contexts():
+        takers = {handler.event: handler.function for handler in handlers_of(one, "takes")}
+        for command, senders in sorted(one.takes.items()):
+            rows += [_directed_row(one, sender, command, takers[command]) for sender in senders]
+        for handler in handlers_of(one, "takes_reply"):
+            answerer = handler.event.split(".", 1)[0]
+            rows.append(_directed_row(one, answerer, f"reply to {handler.event}", handler.function))
+    return [
+        "## Commands and replies: receivers and their queues",
+        "",
+        "What is said to one context alone goes by an exchange that nobody else hears (decision 17).",
+        "",
+        *table(("receiver = queue", "exchange", "what comes", "handler"), rows),
+    ]
+
+
+def _directed_row(context: Context, sender: str, what: str, function: str) -> list[str]:
+    handler = f"{context.package}.consumers.{function}"
+    cells = (receiver_name(context.name, sender), directed_exchange(sender, context.name), what, handler)
+    return [f"`{cell}`" for cell in cells]
 
 
 def _calls() -> list[str]:

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from settings.contexts import CONTEXTS
+
 ROOT = Path(__file__).resolve().parents[2]
-CONTEXTS = [ROOT / "apps" / "users", ROOT / "apps" / "orders", ROOT / "bff_app"]
+PACKAGES = [row["package"] for row in CONTEXTS.values()]
 PRODUCTION = [*sorted((ROOT / "apps").iterdir()), ROOT / "bff_app", ROOT / "gateway_app", ROOT / "platform" / "fissile"]
 
 
@@ -37,11 +39,11 @@ def test_the_folder_named_platform_does_not_shadow_the_standard_library():
 
 
 def test_the_packages_that_contracts_live_in_are_empty():
-    for package in ("apps", "apps/users", "apps/orders"):
-        assert (ROOT / package / "__init__.py").read_text() == ""
+    for package in ("apps", *PACKAGES):
+        assert (ROOT / package.replace(".", "/") / "__init__.py").read_text() == ""
 
 
-@pytest.mark.parametrize("module", ["apps.users.context", "apps.orders.context", "bff_app.context", "gateway_app.asgi"])
+@pytest.mark.parametrize("module", [*(f"{package}.context" for package in PACKAGES), "gateway_app.asgi"])
 def test_declarations_contracts_and_the_gateway_load_without_django(module):
     code = f"import sys, {module}; sys.exit(any(name.split('.')[0] == 'django' for name in sys.modules))"
 
@@ -72,6 +74,16 @@ def test_nothing_in_production_asks_whether_it_is_under_test():
         str(path.relative_to(ROOT))
         for path in sources(*PRODUCTION)
         if any(suspect in path.read_text() for suspect in suspects)
+    ]
+
+    assert offenders == []
+
+
+def test_production_never_imports_the_test_kit():
+    offenders = [
+        str(path.relative_to(ROOT))
+        for path in sources(*PRODUCTION, ROOT / "settings")
+        if "testing" not in path.parts and any(name.startswith("fissile.testing") for name in imported_by(path))
     ]
 
     assert offenders == []

@@ -41,9 +41,18 @@ def test_what_is_consumed_is_published_and_what_is_asked_is_offered():
     assert {(wish, context.name) for context in CONTEXTS for wish in context.asks} == offered
 
 
+def test_what_is_sent_is_taken_from_its_sender_and_nothing_else_is():
+    sent = {(name, context.name) for context in CONTEXTS for name in (*context.sends, *context.requests)}
+    taken = {(name, sender) for context in CONTEXTS for name, senders in context.takes.items() for sender in senders}
+
+    assert sent == taken
+
+
 @each_context
-def test_every_declared_event_has_a_handler_and_every_port_an_adapter(context):
+def test_every_declared_message_has_a_handler_and_every_port_an_adapter(context):
     assert {handler.event for handler in house_map.handlers_of(context)} == set(context.consumes)
+    assert {handler.event for handler in house_map.handlers_of(context, "takes")} == set(context.takes)
+    assert {handler.event for handler in house_map.handlers_of(context, "takes_reply")} == set(context.requests)
     assert [wire.port for wire in house_map.wires_of(context)] == house_map.ports_of(context)
 
 
@@ -59,8 +68,8 @@ def test_a_contexts_readme_names_what_its_declaration_does(context):
     said = sections(context)
 
     assert set(EVENT.findall(said["Publishes"])) == set(context.publishes)
-    assert set(EVENT.findall(said["Listens to"])) == set(context.consumes)
-    assert all(f"`{wish}`" in said["Asks"] for wish in context.asks)
+    assert set(EVENT.findall(said["Listens to"])) == {*context.consumes, *context.takes}
+    assert all(f"`{wish}`" in said["Asks"] for wish in (*context.asks, *context.sends, *context.requests))
     assert all(function in said["Promises"] for function in context.offers)
 
 
@@ -71,5 +80,5 @@ def test_an_empty_part_of_a_declaration_is_said_in_words(context):
     for heading, declared in (("Publishes", context.publishes), ("Listens to", context.consumes)):
         if not declared:
             assert said[heading].strip().startswith("Nothing."), heading
-    if not context.asks:
+    if not (*context.asks, *context.sends, *context.requests):
         assert said["Asks"].strip().startswith("Nobody.")

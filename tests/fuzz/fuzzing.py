@@ -44,8 +44,16 @@ class Fuzzed:
         return bool(self.report["complete"]) and operations["tested"] == operations["total"]
 
 
-def fuzz(document_url: str, *, tokens: Mapping[str, str], skus: Sequence[str], examples: int, folder: Path) -> Fuzzed:
-    """Fuzz every operation of a document; `tokens` maps rosa and ben to their access tokens."""
+def fuzz(
+    document_url: str,
+    *,
+    tokens: Mapping[str, str],
+    skus: Sequence[str],
+    orders: Sequence[str] = (),
+    examples: int,
+    folder: Path,
+) -> Fuzzed:
+    """Fuzz every operation of a document; `tokens` maps rosa and ben to their access tokens, `orders` are theirs."""
     folder.mkdir(parents=True)
     report, people, successes = folder / "report.json", folder / "people.json", folder / "successes"
     people.write_text(json.dumps({"auth": [_person(name, token) for name, token in tokens.items()]}))
@@ -60,6 +68,7 @@ def fuzz(document_url: str, *, tokens: Mapping[str, str], skus: Sequence[str], e
             **os.environ,
             "FUZZ_PEOPLE": str(people),
             "FUZZ_SKUS": " ".join(skus),
+            "FUZZ_ORDERS": " ".join(orders),
             "FUZZ_SUCCESSES": str(successes),
             "PYTHONPATH": str(ROOT),
         },

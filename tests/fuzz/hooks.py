@@ -1,7 +1,7 @@
 """Schemathesis hooks and our own checks; loaded by schemathesis.toml. Knows the documents, nothing inside.
 
-Environment: FUZZ_SKUS, what the price list has (separated by blanks); FUZZ_SUCCESSES, the
-file that gets the id of an operation with each success.
+Environment: FUZZ_SKUS, what the price list has, and FUZZ_ORDERS, orders that are paid for
+(both separated by blanks); FUZZ_SUCCESSES, the file that gets the id of an operation with each success.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from schemathesis.generation.meta import REQUEST_SHAPE_PROBES, coverage_scenario
 PROBLEM_TYPE = "application/problem+json"
 LONGEST_KEY = 255
 SKUS = os.environ.get("FUZZ_SKUS", "").split()
+ORDERS = os.environ.get("FUZZ_ORDERS", "").split()
 
 # What a request that fits the document may still be refused for: facts no schema can state.
 # Everything else, `invalid_request` above all, would be a schema that promises too much.
@@ -33,8 +34,10 @@ GOOD_REASONS: dict[str, set[str]] = {
     "orders_place": {"orders.unknown_product", "orders.invalid_lines", "orders.credit_limit_exceeded"},
     # Made-up ids and cursors.
     "orders_get": {"orders.unknown_order"},
-    "orders_cancel": {"orders.unknown_order"},
+    # Rejected, because its payment was refused.
+    "orders_cancel": {"orders.unknown_order", "orders.not_cancellable"},
     "orders_list": {"orders.invalid_cursor"},
+    "payments_get": {"payments.unknown_payment"},
 }
 _turns = count()
 # Who signed up, and the sessions that were begun, in this run.
@@ -50,7 +53,10 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwar
     key = (case.headers or {}).get("Idempotency-Key")
     if isinstance(key, str):
         case.headers["Idempotency-Key"] = fresh(key)
-    helped = HELPED.get(_operation(case)["operationId"])
+    name = _operation(case)["operationId"]
+    if name == "payments_get" and ORDERS and (turn := next(_turns)) % 4:
+        case.path_parameters["order_id"] = ORDERS[turn % len(ORDERS)]
+    helped = HELPED.get(name)
     if helped and isinstance(case.body, dict) and next(_turns) % 4:
         case.body = helped(case.body)
 
@@ -81,7 +87,7 @@ def with_real_skus(order: dict[str, Any]) -> dict[str, Any]:
     """Return the order with the SKUs of the price list, if there are enough for its lines."""
     if len(order["lines"]) > len(SKUS):
         return order
-    return {"lines": [{**line, "sku": sku} for line, sku in zip(order["lines"], SKUS, strict=False)]}
+    return {**order, "lines": [{**line, "sku": sku} for line, sku in zip(order["lines"], SKUS, strict=False)]}
 
 
 def as_somebody_new(person: dict[str, Any]) -> dict[str, Any]:

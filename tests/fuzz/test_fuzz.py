@@ -10,6 +10,7 @@ from functools import cache
 
 import pytest
 
+from bff_app.management.shop import Person, Shop, eventually, expect
 from tests.fuzz.fuzzing import Fuzzed, fuzz
 from tests.house import RunningHouse, running_house
 
@@ -21,9 +22,11 @@ TARGETS = {
     ("service", "users"): 18,
     ("service", "orders"): 90,
     ("service", "bff"): 250,
+    ("service", "payments"): 120,
     ("gateway", "users"): 18,
     ("gateway", "orders"): 70,
     ("gateway", "bff"): 200,
+    ("gateway", "payments"): 100,
 }
 Run = Callable[[str, str], Fuzzed]
 
@@ -37,7 +40,9 @@ def shop() -> Iterator[RunningHouse]:
 @pytest.fixture(scope="module")
 def run(shop: RunningHouse, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Fuzz a context's document at its service or at the gateway, once each."""
-    tokens = {name.lower(): shop.shop.sign_up(name).access_token for name in ("Rosa", "Ben")}
+    people = {name.lower(): shop.shop.sign_up(name) for name in ("Rosa", "Ben")}
+    tokens = {name: person.access_token for name, person in people.items()}
+    orders = [paid_order(shop.shop, person) for person in people.values()]
     skus = [product["sku"] for product in shop.shop.send("GET", "/api/v1/products").body["items"]]
     reports = tmp_path_factory.mktemp("fuzz")
 
@@ -48,11 +53,19 @@ def run(shop: RunningHouse, tmp_path_factory: pytest.TempPathFactory) -> Run:
             f"{base}/api/schema/{context}",
             tokens=tokens,
             skus=skus,
+            orders=orders,
             examples=TARGETS[side, context],
             folder=reports / f"{side}-{context}",
         )
 
     return once
+
+
+def paid_order(shop: Shop, buyer: Person) -> str:
+    """Place an order as somebody, wait until it is paid for, and return its id."""
+    order = str(expect(shop.place(buyer), 201).body["id"])
+    eventually(lambda: shop.paid(buyer, order, "captured"), within_seconds=60, what="a payment")
+    return order
 
 
 @pytest.mark.parametrize(("side", "context"), TARGETS, ids=map("-".join, TARGETS))
@@ -65,7 +78,7 @@ def test_every_answer_is_documented_and_none_is_a_server_error(run: Run, side: s
 
 @pytest.mark.parametrize("side", ["service", "gateway"])
 def test_fuzzing_comes_past_the_refusals_of_every_operation(run: Run, shop: RunningHouse, side: str) -> None:
-    for context in ("users", "orders", "bff"):
+    for context in ("users", "orders", "bff", "payments"):
         document = shop.shop.send("GET", f"/api/schema/{context}").body
         operations = {one["operationId"] for methods in document["paths"].values() for one in methods.values()}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from uuid import uuid4
 
@@ -11,40 +10,10 @@ import pytest
 from bff_app.management.shop import expect
 from fissile import trust
 from fissile.trust import keys
+from tests.topologies.people import BAD_ORDERS
 
 pytestmark = pytest.mark.house
-
-LINES = '{"lines":[{"sku":"slate-tile","quantity":%s}]}'
-BAD_ORDERS = {
-    "malformed JSON": b'{"lines":[',
-    "no body": b"",
-    "null": b"null",
-    "an array": b"[]",
-    "no lines": b'{"lines":[]}',
-    "lines of another type": b'{"lines":"slate-tile"}',
-    "an unknown field": b'{"lines":[{"sku":"slate-tile","quantity":1}],"price":1}',
-    "a price from the client": b'{"lines":[{"sku":"slate-tile","quantity":1,"unit_price":1}]}',
-    "zero": (LINES % "0").encode(),
-    "a negative quantity": (LINES % "-1").encode(),
-    "a huge quantity": (LINES % "1001").encode(),
-    "a quantity of 5,000 digits": (LINES % ("9" * 5000)).encode(),
-    "a fraction": (LINES % "1.5").encode(),
-    "a text as quantity": (LINES % '"1"').encode(),
-    "true as quantity": (LINES % "true").encode(),
-    "not a number": (LINES % "NaN").encode(),
-    "infinity": (LINES % "1e999").encode(),
-    "an unknown SKU": b'{"lines":[{"sku":"moon-rock","quantity":1}]}',
-    "a SKU with a NUL": b'{"lines":[{"sku":"slate\\u0000tile","quantity":1}]}',
-    "a raw NUL": b'{"lines":[{"sku":"slate\x00tile","quantity":1}]}',
-    "a lone surrogate": b'{"lines":[{"sku":"\\ud800","quantity":1}]}',
-    "invalid UTF-8": b'{"lines":[{"sku":"\xff","quantity":1}]}',
-    "a byte order mark": b'\xef\xbb\xbf{"lines":[{"sku":"slate-tile","quantity":1}]}',
-    "the same SKU twice": b'{"lines":[{"sku":"chisel","quantity":1},{"sku":"chisel","quantity":1}]}',
-    "the same field twice": b'{"lines":[{"sku":"chisel","quantity":1,"quantity":2}]}',
-    "51 lines": json.dumps({"lines": [{"sku": f"s-{n}", "quantity": 1} for n in range(51)]}).encode(),
-    "deep nesting": b'{"lines":' + b"[" * 5000 + b"]" * 5000 + b"}",
-    "above the credit limit": (LINES % "1000").replace("slate-tile", "marble-slab").encode(),
-}
+ONE_TILE = b'{"lines":[{"sku":"slate-tile","quantity":1}]}'
 
 
 def assert_is_problem(reply):
@@ -73,7 +42,7 @@ def test_an_order_without_a_proper_key_is_refused(house, key):
     headers = {} if key is None else {"idempotency-key": key.encode()}
 
     reply = house.shop.send(
-        "POST", "/api/v1/orders", who=rosa, raw=(LINES % "1").encode(), headers=headers
+        "POST", "/api/v1/orders", who=rosa, raw=ONE_TILE, headers=headers
     )
 
     assert_is_problem(reply)
@@ -98,7 +67,7 @@ def test_an_order_without_a_proper_key_is_refused(house, key):
 )
 def test_a_wrong_method_type_or_address_is_a_problem(house, method, path, headers, status):
     rosa = house.shop.sign_up()
-    raw = (LINES % "1").encode() if method == "POST" else None
+    raw = ONE_TILE if method == "POST" else None
 
     reply = house.shop.send(method, path, who=rosa, raw=raw, headers={"idempotency-key": uuid4().hex, **headers})
 

@@ -48,5 +48,6 @@ def test_the_tour_walks_on_runserver_alone(tmp_path):
         said = running.log("runserver", last=100_000)
 
     assert seen[1].endswith(" → ".join(HOPS_BEHIND_THE_GATEWAY))
-    assert seen[2] == "same answer, marked as replayed, one order"
+    assert seen[2].startswith("confirmed, 49.50 EUR captured; consume payments.orders")
+    assert seen[3] == "same answer, marked as replayed, one order"
     assert "in-process" in said

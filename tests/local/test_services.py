@@ -13,9 +13,9 @@ import psycopg
 import pytest
 
 from deploy.local.house import ROOT, SERVICES_DIR, credentials, real_stores
+from settings.contexts import CONTEXTS
 
 pytestmark = [pytest.mark.house, pytest.mark.real]
-CONTEXTS = ("users", "orders", "bff")
 
 
 def services(*words):
@@ -37,17 +37,20 @@ def test_a_second_start_finds_them_running():
     assert "ran already" in again.stdout
 
 
-def test_a_role_enters_its_own_database_and_no_other():
-    stores = real_stores(SERVICES_DIR, CONTEXTS, "all")
+def test_a_cut_of_ones_own_gets_its_stores_and_keeps_them():
+    for _ in range(2):
+        assert services("up", "--role", "orders,bff").returncode == 0
 
-    for name in (*CONTEXTS, "operations"):
-        owner = "operations_all" if name == "operations" else name
-        url = stores[f"{name.upper()}_DATABASE_URL"]
-        assert database_of(url) == (owner, owner)
-        for other in CONTEXTS:
-            if other != owner:
-                with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
-                    database_of(url.rpartition("/")[0] + f"/{other}")
+    stores = real_stores(SERVICES_DIR, ("orders", "bff"), "orders,bff")
+    assert database_of(stores["OPERATIONS_DATABASE_URL"]) == ("operations_orders__bff", "operations_orders__bff")
+    assert database_of(stores["BFF_DATABASE_URL"]) == ("bff", "bff")
+
+
+def test_a_role_that_names_no_context_is_refused():
+    refused = services("up", "--role", "orders,kitchen")
+
+    assert refused.returncode == 2
+    assert "names kitchen" in refused.stderr
 
 
 def test_the_broker_has_no_guest():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from zipfile import ZipFile
@@ -12,20 +11,13 @@ from zipfile import ZipFile
 import pytest
 
 from deploy.local.house import ROOT
-
-LIBRARY = ROOT / "platform"
+from tests.wheel import LIBRARY, build_wheel
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """Names of the files in a wheel built from this checkout, as a release is."""
-    folder = tmp_path_factory.mktemp("wheel")
-    # hatchling comes with the pins (the library is installed editable), so nothing is downloaded.
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    built = subprocess.run(command, cwd=LIBRARY, capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stdout + built.stderr
-    (found,) = folder.glob("fissile-*.whl")
-    with ZipFile(found) as archive:
+    with ZipFile(build_wheel(tmp_path_factory.mktemp("wheel"))) as archive:
         return set(archive.namelist())
 
 

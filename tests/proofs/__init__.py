@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pkgutil import resolve_name
 
+from deploy.local.house import TOPOLOGIES
 from fissile.prove import Proof
 from tests.house import running_house
 
@@ -20,6 +22,8 @@ from . import (
     p20_observability,
 )
 from .scene import ShopScene
+
+__all__ = ["PROOFS", "TOPOLOGIES", "ShopScene", "open_scene"]
 
 PROOFS: list[Proof] = [
     p01_service_per_context.PROOF,
@@ -42,12 +46,17 @@ def open_scene(
     tier: str,
     patches: Mapping[str, str],
     plants: Mapping[str, str] | None = None,
+    stores: str = "",
 ) -> Iterator[ShopScene]:
-    """Yield a shop to look at: the one at `url`, of which only HTTP is known, or one started for this."""
+    """Yield a shop to look at: the one at `url`, of which only HTTP is known, or one started for this.
+
+    `patches`, `plants`, `stores`: as a Sabotage has them.
+    """
     if url is not None:
         yield ShopScene(url=url.rstrip("/"), topology="unknown", tier="unknown")
         return
-    with running_house(topology, tier, patches=patches) as house:
+    on_stores = resolve_name(stores) if stores else None
+    with running_house(topology, tier, patches=patches, on_stores=on_stores) as house:
         yield ShopScene(
             url=house.url, topology=topology, tier=tier, running=house, patches=patches, plants=plants or {}
         )

@@ -1,4 +1,4 @@
-"""The broker from outside: a tap that hears what is published, a hand that publishes, a line that can be cut.
+"""The broker from outside, for clauses: a tap that hears what is published, a binding taken away, a line that is cut.
 
 May touch: the broker of the house it is given; queues of its own, which it deletes.
 """
@@ -11,45 +11,20 @@ import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 from fissile.events import bus
 from fissile.events.bus import topology as names
-from fissile.messages import Envelope, decode_envelope
-from fissile.messages.envelope import CONTENT_TYPE
+from fissile.messages import Envelope
+from tests import broker
 
 from .scene import ShopScene, settled
 
 
-def broker_url(scene: ShopScene) -> str:
-    """Return the address of the house's broker."""
-    if scene.is_real:
-        return scene.house.environment("orders")["BROKER_URL"]
-    return f"sqlitebus:///{scene.embedded_file('bus')}"
+class Tap(broker.Tap):
+    """What a queue of our own hears; a clause is red if it hears nothing."""
 
-
-@dataclass
-class Tap:
-    """A queue of our own beside the consumers'. `heard`: (message id of the broker, envelope, body)."""
-
-    connection: bus.ConsumerConnection
-    heard: list[tuple[str | None, Envelope, bytes]] = field(default_factory=list)
-
-    def listen(self, seconds: float = 0.2) -> None:
-        """Take what has come."""
-        deliveries = self.connection.receive(seconds, 100)
-        for one in deliveries:
-            self.heard.append((one.message_id, decode_envelope(one.body, one.content_type), one.body))
-        self.connection.ack(deliveries)
-
-    def about(self, aggregate: str) -> list[tuple[str | None, Envelope, bytes]]:
-        """Return what was heard about one aggregate, in the order in which it came."""
-        self.listen()
-        return [entry for entry in self.heard if entry[1].subject == aggregate]
-
-    def first_about(self, aggregate: str, *, seconds: float = 20) -> tuple[str | None, Envelope, bytes]:
+    def first_about(self, aggregate: str, *, seconds: float = 60) -> tuple[str | None, Envelope, bytes]:
         """Return the first message about an aggregate; raise Red."""
         return settled(lambda: self.about(aggregate), seconds=seconds, what=f"a message about {aggregate}")[0]
 
@@ -57,43 +32,20 @@ class Tap:
 @contextmanager
 def tapped(scene: ShopScene, source: str) -> Iterator[Tap]:
     """Bind one more queue to a context's whole stream, from outside, for a while."""
-    url, queue = broker_url(scene), f"proof-{uuid4().hex[:8]}.{source}"
-    bus.declare(url, [source], [(queue, source)])
-    connection = bus.open_consumer(url, queue, 100)
-    try:
-        yield Tap(connection)
-    finally:
-        connection.close()
-        with names.connect(url) as broker, broker.channel() as channel:
-            # Declared once more: the embedded bus deletes what this very channel knows.
-            ours = names.queue(queue, source, embedded=bus.is_embedded(url))(channel)
-            ours.declare()
-            ours.delete()
-
-
-def publish_again(scene: ShopScene, source: str, envelope: Envelope, body: bytes, times: int) -> None:
-    """Publish a message that was heard before, as a broker does that redelivers."""
-    with names.connect(broker_url(scene)) as broker, broker.channel() as channel:
-        exchange = names.exchange(source)(channel)
-        exchange.declare()
-        producer = names.kombu.Producer(channel, exchange, auto_declare=False)
-        for _ in range(times):
-            producer.publish(
-                body,
-                routing_key=envelope.type,
-                content_type=CONTENT_TYPE,
-                content_encoding="utf-8",
-                message_id=str(envelope.id),
-                delivery_mode=2,
-            )
+    with broker.queue_beside(scene.house, source) as queue:
+        connection = bus.open_consumer(broker.broker_url(scene.house), queue, 100)
+        try:
+            yield Tap(connection)
+        finally:
+            connection.close()
 
 
 @contextmanager
 def unbound(scene: ShopScene, queue: str, source: str) -> Iterator[None]:
     """Take away a queue's binding for a while: what is published then has nobody to go to."""
-    url = broker_url(scene)
+    url = broker.broker_url(scene.house)
     if scene.is_real:
-        with names.connect(url) as broker, broker.channel() as channel:
+        with names.connect(url) as server, server.channel() as channel:
             channel.queue_unbind(queue, source, names.WHOLE_STREAM)
     else:
         with scene.connected("bus") as file:

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from bff_app.management.shop import Person, Shop
 from fissile.prove import Proof
+from settings.contexts import CONTEXTS
 
 from . import wire
 from .scene import ShopScene, answered, ensure, is_problem, origin, settled
@@ -22,6 +23,7 @@ OWNERS = {
     ("GET", "/api/v1/orders"): "orders",
     ("GET", "/api/v1/orders/{order}"): "orders",
     ("POST", "/api/v1/orders/{order}/cancel"): "orders",
+    ("GET", "/api/v1/payments/{order}"): "payments",
     ("GET", "/api/v1/dashboard"): "bff",
 }
 OPERATORS = ("/admin/", "/admin/login/", "/metrics", "/internal/users/get_account", "/%61dmin/", "//admin/",
@@ -40,6 +42,7 @@ def owners(scene: ShopScene) -> str:
     scene.needs_processes()
     rosa = scene.known_buyer()
     order = answered(scene.shop.place(rosa), 201)
+    settled(lambda: scene.shop.payment(rosa, order.body["id"]).status == 200, seconds=60, what="the order's payment")
     asked = {order.trace_id: ("POST /api/v1/orders", "orders")}
     for (method, template), owner in OWNERS.items():
         body = {"name": "Rosa"} if method == "PATCH" else None
@@ -47,7 +50,7 @@ def owners(scene: ShopScene) -> str:
         asked[answered(reply, 200, template).trace_id] = (f"{method} {template}", owner)
     taken = {"email": rosa.email, "password": rosa.password}
     asked[answered(scene.shop.send("POST", "/api/v1/auth/token", body=taken), 200).trace_id] = ("log in", "users")
-    found = settled(lambda: _answered_by(scene, set(asked)), seconds=10, what="every request in a log")
+    found = settled(lambda: _answered_by(scene, set(asked)), seconds=60, what="every request in a log")
     for trace_id, (address, owner) in asked.items():
         ensure(
             found[trace_id] == [(scene.web(owner), owner)], f"{address} was answered by {found[trace_id]}, not {owner}"
@@ -68,7 +71,7 @@ def _answered_by(scene: ShopScene, traces: set[str]) -> dict[str, list[tuple[str
 def _recorded(scene: ShopScene) -> Iterator[tuple[wire.Recorder, str]]:
     """A second gateway like the first, in front of an upstream that writes down what it gets."""
     with wire.recorder() as upstream:
-        topology = " ".join(f"{name}={upstream.url}" for name in ("users", "orders", "bff"))
+        topology = " ".join(f"{name}={upstream.url}" for name in CONTEXTS)
         row = scene.row("gateway", extra={"TOPOLOGY": topology})
         with scene.running_also(row):
             yield upstream, origin(row)
@@ -159,7 +162,7 @@ def _all_turned_away(scene: ShopScene, tried: dict[str, tuple[int, bytes]]) -> N
     canary = answered(scene.shop.send("GET", "/api/v1/products"), 200, "the canary")
     if scene.running is None:
         return
-    settled(lambda: canary.trace_id in _requests_behind(scene), seconds=5, what="the canary behind the door")
+    settled(lambda: canary.trace_id in _requests_behind(scene), seconds=60, what="the canary behind the door")
     strangers = set(_requests_behind(scene)) - set(before) - {canary.trace_id}
     ensure(not strangers, f"{len(strangers)} of the refused requests arrived behind the door")
 

@@ -23,13 +23,15 @@ def one_call(scene: ShopScene) -> str:
     first = answered(scene.shop.place(rosa, {"slate-tile": 2}), 201).body
     second = answered(scene.shop.place(rosa, {"chisel": 1}), 201).body
     answered(scene.shop.cancel(rosa, first["id"]), 200)
-    scene.on_dashboard(rosa, second["id"])
-    scene.on_dashboard(rosa, first["id"], versions=2)
+    scene.on_dashboard(rosa, second["id"], status="confirmed")
+    scene.on_dashboard(rosa, first["id"], status="cancelled")
     shown = answered(scene.shop.dashboard(rosa), 200).body
     ensure(shown["missing"] == [] and shown["profile"]["name"] == "Rosa", f"profile: {shown['profile']}")
     ensure([row["id"] for row in shown["orders"]] == [second["id"], first["id"]], "the orders differ")
     history = [entry["version"] for entry in shown["orders"][1]["history"]]
-    ensure(history == [1, 2] and shown["orders"][1]["status"] == "cancelled", f"history {history}")
+    # Two versions or three: it may have been confirmed before it was cancelled.
+    ensure(history in ([1, 2], [1, 2, 3]), f"history {history}")
+    ensure([row["status"] for row in shown["orders"]] == ["confirmed", "cancelled"], "a status differs")
     totals = shown["totals"]
     ensure(
         (totals["orders_placed"], totals["orders_cancelled"], totals["spent"]) == (2, 1, second["total"]),
@@ -45,7 +47,7 @@ def one_hop(scene: ShopScene) -> str:
     rosa = scene.shop.sign_up()
     trace_id = answered(scene.shop.dashboard(rosa), 200).trace_id
     wanted = {"bff.dashboard", "part profile", "part orders"}
-    settled(lambda: wanted <= {one.name for one in scene.spans(trace_id)}, seconds=5, what=f"spans {wanted}")
+    settled(lambda: wanted <= {one.name for one in scene.spans(trace_id)}, seconds=60, what=f"spans {wanted}")
     spans = {one.name: one for one in scene.spans(trace_id)}
     parents = {spans[name].parent_id for name in ("part profile", "part orders")}
     ensure(parents == {spans["bff.dashboard"].span_id}, "a part is not a child of the dashboard")
@@ -54,9 +56,9 @@ def one_hop(scene: ShopScene) -> str:
 
 @contextmanager
 def _slow_users(scene: ShopScene) -> Iterator[None]:
-    # A process of its own is paused; in the monolith its data are held, so that only users' part is slow.
-    if scene.topology == "split":
-        with scene.paused(scene.web("users")):
+    # A process of its own is paused; beside the dashboard its data are held, so that only users' part is slow.
+    if scene.is_apart("users", "bff"):
+        with scene.paused(*scene.webs("users")):
             yield
     else:
         with scene.held("users", "users_user"):
@@ -86,25 +88,26 @@ def in_time(scene: ShopScene) -> str:
         is_there = reply.body["orders"] if part == "profile" else reply.body["profile"]
         ensure(is_there, f"with its {part} slow the other part is not there")
         said.append(f"{part} slow: 200 after {seconds:.1f} s, missing {reply.body['missing'][0]['reason']}")
-        settled(lambda: scene.shop.dashboard(rosa).body["missing"] == [], seconds=30, what="a whole dashboard again")
+        settled(lambda: scene.shop.dashboard(rosa).body["missing"] == [], seconds=60, what="a whole dashboard again")
     return "; ".join(said)
 
 
 @PROOF.clause("a part that fails is named in a 200")
 def partial(scene: ShopScene) -> str:
     """Kill users' web process: refused connections fail at once."""
-    scene.only_split("users cannot fail alone in the monolith, where it is in the dashboard's own process")
+    scene.only_apart("users", "bff")
     rosa = scene.known_buyer()
     order = answered(scene.shop.place(rosa), 201).body["id"]
     scene.on_dashboard(rosa, order)
-    users = scene.web("users")
-    scene.house.processes.kill(users)
+    users = scene.webs("users")
+    for name in users:
+        scene.house.processes.kill(name)
     try:
         began = time.monotonic()
         shown = answered(scene.shop.dashboard(rosa), 200, "the dashboard").body
         seconds = time.monotonic() - began
     finally:
-        scene.bring_up(users)
+        scene.bring_up(*users)
     ensure(shown["missing"] == [{"part": "profile", "reason": "unreachable"}], f"missing: {shown['missing']}")
     ensure([row["id"] for row in shown["orders"]] == [order], "the order is not shown")
     ensure(answered(scene.shop.dashboard(rosa), 200).body["missing"] == [], "not whole with users back")

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from bff_app.management.shop import Reply
 from fissile.prove import Proof
+from tests.broker import publish_again
 
 from . import broker
 from .scene import ShopScene, answered, ensure, is_problem, settled
@@ -14,6 +15,7 @@ from .scene import ShopScene, answered, ensure, is_problem, settled
 PROOF = Proof(number=7, code="fissile.data.commands, fissile.events.inbox", page="docs/patterns/7-idempotency.md")
 RACE = "fifty racing requests with one key make one order"
 RACERS = 50
+AUTHORISED, CAPTURED = "payments.payment_authorised.v1", "payments.payment_captured.v1"
 
 
 @PROOF.clause(RACE)
@@ -46,7 +48,7 @@ def _retried(scene: ShopScene, rosa: object, key: str, reply: Reply) -> Reply:
         return reply
     return settled(
         lambda: again if (again := scene.shop.place(rosa, {"chisel": 1}, key=key)).status == 201 else None,  # type: ignore[arg-type]
-        seconds=20,
+        seconds=60,
         what="an outcome after a 409",
     )
 
@@ -100,19 +102,25 @@ def delivered_twice(scene: ShopScene) -> str:
     with broker.tapped(scene, "orders") as tap:
         order = answered(scene.shop.place(rosa, {"chisel": 1}), 201).body["id"]
         _, envelope, body = tap.first_about(f"order/{order}")
-        scene.on_dashboard(rosa, order)
-        broker.publish_again(scene, "orders", envelope, body, times=3)
-        settled(lambda: len(tap.about(f"order/{order}")) == 4, seconds=10, what="four deliveries")
+        scene.on_dashboard(rosa, order, status="confirmed")
+        publish_again(scene.house, "orders", [(envelope, body)] * 3)
+        copies = lambda: [one for one in tap.about(f"order/{order}") if one[1].id == envelope.id]  # noqa: E731
+        settled(lambda: len(copies()) == 4, seconds=60, what="four deliveries")
     # What comes behind the copies in the same queue is shown: so they have been taken.
     later = answered(scene.shop.place(rosa, {"chisel": 1}), 201).body["id"]
-    scene.on_dashboard(rosa, later)
+    scene.on_dashboard(rosa, later, status="confirmed")
     shown = answered(scene.shop.dashboard(rosa), 200).body
     history = [[entry["version"] for entry in row["history"]] for row in shown["orders"]]
-    ensure(history == [[1], [1]], f"histories are {history}")
+    ensure(history == [[1, 2], [1, 2]], f"histories are {history}")
     ensure(shown["totals"]["orders_placed"] == 2, f"totals: {shown['totals']}")
-    kept = scene.rows("bff", f"SELECT count(*) FROM bff_inbox WHERE aggregate = 'order/{order}'")
+    kept = scene.rows("bff", f"SELECT count(*) FROM bff_inbox WHERE aggregate = 'order/{order}' AND version = 1")
     ensure(kept == [(1,)], f"{kept[0][0]} inbox rows")
-    return f"message {envelope.id} delivered 4 times: one inbox row, one line of history, counted once"
+    payment = answered(scene.shop.payment(rosa, order), 200).body["id"]
+    log = f"SELECT type FROM payments_outbox WHERE aggregate = 'payment/{payment}' ORDER BY version"
+    told = [name for (name,) in scene.rows("payments", log)]
+    # Payments heard it four times too: its money was asked for once.
+    ensure(told in ([AUTHORISED], [AUTHORISED, CAPTURED]), f"payments told {told}")
+    return f"message {envelope.id} delivered 4 times: one inbox row, one line of history, counted once, one payment"
 
 
 PROOF.sabotaged_by(

@@ -1,6 +1,6 @@
 """Pattern 13: foreign words stay outside.
 
-The payment provider, its webhook and their clauses come with payments.
+Between contexts. Payments has no provider outside the house yet, so there is no clause of one.
 """
 
 from __future__ import annotations
@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 from uuid import uuid4
 
 from bff_app.management.shop import Person, Reply, Shop
+from deploy.local.house import Process
 from fissile.prove import Proof
 
 from . import wire
@@ -24,6 +25,8 @@ PROOF = Proof(
     code="apps/*/adapters, bff_app/adapters, fissile.calls",
     page="docs/patterns/13-anti-corruption.md",
 )
+# Who asks users something.
+ASKERS = ("orders", "bff")
 NONSENSE = "a neighbour's answer that makes no sense is a named error, never a wrong state"
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -31,37 +34,34 @@ PROBLEM = "application/problem+json"
 
 @PROOF.clause("the same journey over both transports gives the same answers")
 def both_transports(scene: ShopScene) -> str:
-    """Let a second web process of the other cut serve the same stores; walk through both."""
-    other = "split" if scene.topology == "monolith" else "monolith"
-    ours, theirs = ("near", "far") if scene.topology == "monolith" else ("far", "near")
-    with scene.stopped(scene.worker("orders")):
+    """For each asker, let one more web process reach users the other way, over the same stores; walk through both."""
+    scene.needs_processes()
+    with scene.stopped(*scene.workers("orders")), ExitStack() as stack:
         # Nobody has told orders of these people, so each order asks users.
         people = [scene.shop.sign_up("Rosa") for _ in range(4)]
-        nobody = Person(id=str(uuid4()), email="", password="")
-        nobody.access_token = scene.ask_inside(
-            "users",
-            "import json; from fissile.trust.tokens import issue_access; "
-            f"print(json.dumps(issue_access('{nobody.id}')))",
-        )
-        users = {"TOPOLOGY": f"users={scene.house.house.url('users')}"} if other == "split" else {}
-        names = ("orders-web", "bff-web") if other == "split" else ("web",)
-        rows = [scene.row(name, topology=other, extra=users) for name in names]
-        here = [Shop(url=scene.house.house.url(context)) for context in ("orders", "bff")]
-        for row in rows:
+        nobody = scene.stranger()
+        here = [Shop(url=scene.house.house.url(asker)) for asker in ASKERS]
+        ways = [_the_other_way(scene, asker) for asker in ASKERS]
+        # By name: one monolith is the other way for both.
+        rows = {row.name: row for row in ways}
+        for row in rows.values():
             scene.prepared(row)
-        with scene.running_also(rows[0]), scene.running_also(rows[-1]) if other == "split" else _nothing():
-            there = [Shop(url=origin(rows[0])), Shop(url=origin(rows[-1]))]
-            first = _walk(*here, people[:2], nobody)
-            second = _walk(*there, people[2:], nobody)
+            stack.enter_context(scene.running_also(row))
+        there = [Shop(url=origin(rows[row.name])) for row in ways]
+        first = _walk(*here, people[:2], nobody)
+        second = _walk(*there, people[2:], nobody)
     for step, answer in first.items():
-        ensure(answer == second[step], f"{step}: {ours} {answer}, {theirs} {second[step]}")
+        ensure(answer == second[step], f"{step}: {answer} here, {second[step]} over the other transport")
     told = ", ".join(f"{step}: {answer[0]}" for step, answer in first.items())
-    return f"{len(first)} answers alike, near and far ({told})"
+    near = [asker for asker in ASKERS if not scene.is_apart(asker, "users")]
+    return f"{len(first)} answers alike, near and far ({told}); near in this cut: {' and '.join(near) or 'nobody'}"
 
 
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
+def _the_other_way(scene: ShopScene, asker: str) -> Process:
+    """Return a web process of this house that reaches users near where this cut reaches it far, and the reverse."""
+    if scene.is_apart(asker, "users"):
+        return scene.row("web", topology="monolith")
+    return scene.row(f"{asker}-web", topology="split", extra={"TOPOLOGY": f"users={scene.house.house.url('users')}"})
 
 
 def _walk(orders: Shop, dashboards: Shop, people: list[Person], nobody: Person) -> dict[str, Any]:
@@ -137,48 +137,49 @@ def _beside_a_stub(scene: ShopScene) -> Iterator[tuple[Shop, dict[str, Any], Cal
             yield Shop(url=origin(row)), say, lambda: json_lines(processes.log_dir / "orders-web.log")
 
 
-@PROOF.clause(NONSENSE)
+@PROOF.clause(NONSENSE, in_any_cut=True)
 def nonsense(scene: ShopScene) -> str:
     """Put a stub in users' place and let it answer what it should not."""
-    with scene.stopped(scene.worker("orders")):
-        rosa = scene.shop.sign_up()
-        counted = [f"SELECT count(*) FROM orders_{table}" for table in ("order", "outbox", "idempotency_key")]
-        before = [scene.rows("orders", sql) for sql in counted]
-        told: dict[str, str] = {}
-        with _beside_a_stub(scene) as (orders, say, log):
-            for name, answer in _nonsense(rosa).items():
-                say["answer"] = answer
-                reply = orders.place(rosa, {"chisel": 1})
-                ensure(reply.status != 201, f"{name}: an order was placed on it: {reply.body}")
-                told[name] = is_problem(reply, 500, name).trace_id
-            after = [scene.rows("orders", sql) for sql in counted]
-            say["answer"] = _account(rosa)
-            answered(orders.place(rosa, {"chisel": 1}), 201, "a sound answer from the same stub")
-            # A stranger is told no more than 500; the name is for who reads the log.
-            named = {line.get("trace_id") for line in log() if line["event"] == "broken_contract"}
+    scene.needs_processes()
+    rosa = scene.stranger()
+    scene.wait_quiet()
+    counted = [f"SELECT count(*) FROM orders_{table}" for table in ("order", "outbox", "idempotency_key")]
+    before = [scene.rows("orders", sql) for sql in counted]
+    told: dict[str, str] = {}
+    with _beside_a_stub(scene) as (orders, say, log):
+        for name, answer in _nonsense(rosa).items():
+            say["answer"] = answer
+            reply = orders.place(rosa, {"chisel": 1})
+            ensure(reply.status != 201, f"{name}: an order was placed on it: {reply.body}")
+            told[name] = is_problem(reply, 500, name).trace_id
+        after = [scene.rows("orders", sql) for sql in counted]
+        say["answer"] = _account(rosa)
+        answered(orders.place(rosa, {"chisel": 1}), 201, "a sound answer from the same stub")
+        # A stranger is told no more than 500; the name is for who reads the log.
+        named = {line.get("trace_id") for line in log() if line["event"] == "broken_contract"}
     ensure(before == after, f"rows before {before}, after {after}")
     unnamed = [name for name, trace_id in told.items() if trace_id not in named]
     ensure(not unnamed, f"the log has no broken_contract for: {', '.join(unnamed)}")
     return f"{len(told)} kinds of nonsense: 500, broken_contract in the log, no row written; a sound answer: 201"
 
 
-@PROOF.clause("a refusal keeps its name, and an outage is an outage")
+@PROOF.clause("a refusal keeps its name, and an outage is an outage", in_any_cut=True)
 def refusals(scene: ShopScene) -> str:
     """Let the stub refuse, be down, and be late."""
+    scene.needs_processes()
     unknown = {"status": 404, "code": "users.unknown_user", "detail": "Nobody has this id."}
-    with scene.stopped(scene.worker("orders")):
-        rosa = scene.shop.sign_up()
-        with _beside_a_stub(scene) as (orders, say, _):
-            say["answer"] = (404, PROBLEM, json.dumps(unknown).encode())
-            refused = is_problem(orders.place(rosa), 403, "a person that users do not know").body["code"]
-            ensure(refused == "orders.unknown_buyer", f"in our words: {refused}")
-            down = {"status": 503, "code": "unreachable", "detail": "later"}
-            say["answer"] = (503, PROBLEM, json.dumps(down).encode())
-            is_problem(orders.place(rosa), 503, "users' database down")
-            say.update(answer=_account(rosa), pause=4.0)
-            began = time.monotonic()
-            is_problem(orders.place(rosa), 503, "users late")
-            seconds = time.monotonic() - began
+    rosa = scene.stranger()
+    with _beside_a_stub(scene) as (orders, say, _):
+        say["answer"] = (404, PROBLEM, json.dumps(unknown).encode())
+        refused = is_problem(orders.place(rosa), 403, "a person that users do not know").body["code"]
+        ensure(refused == "orders.unknown_buyer", f"in our words: {refused}")
+        down = {"status": 503, "code": "unreachable", "detail": "later"}
+        say["answer"] = (503, PROBLEM, json.dumps(down).encode())
+        is_problem(orders.place(rosa), 503, "users' database down")
+        say.update(answer=_account(rosa), pause=4.0)
+        began = time.monotonic()
+        is_problem(orders.place(rosa), 503, "users late")
+        seconds = time.monotonic() - began
     ensure(seconds < 2, f"waited {seconds:.1f} s for a late neighbour")
     return f"users.unknown_user → {refused} (403); down → 503; late → 503 after {seconds:.1f} s"
 
@@ -202,6 +203,32 @@ print(json.dumps(found))
     found = scene.ask_inside("orders", code)
     ensure(found and found[0] == "CallInsideTransaction", f"it was asked: {found}")
     return f"refused: {found[1]}"
+
+
+@PROOF.clause("only values pass, and only for a caller that is declared, near or far")
+def values_and_callers(scene: ShopScene) -> str:
+    """Ask users for an account: orders with a query instead of an id, and payments, to whom users offers nothing."""
+    code = """
+import json
+from uuid import uuid4
+from django.apps import apps
+from apps.users.contracts.types import Account
+from fissile.calls import neighbour
+def asked(caller, user_id):
+    try:
+        neighbour("users", caller=caller).ask("get_account", {"user_id": user_id}, returns=Account)
+    except Exception as wrong:
+        return [type(wrong).__name__, getattr(wrong, "code", ""), str(wrong)]
+print(json.dumps(ASKED))
+"""
+    asked = {
+        "orders": 'asked("orders", apps.get_model("orders.Order").objects.values("id"))',
+        "payments": 'asked("payments", uuid4())',
+    }
+    found = {mine: scene.ask_inside(mine, code.replace("ASKED", call)) for mine, call in asked.items()}
+    ensure(found["orders"] and found["orders"][0] == "NotByValue", f"a query passed as a value: {found['orders']}")
+    ensure(found["payments"] and found["payments"][1] == "not_allowed", f"payments was heard: {found['payments']}")
+    return f"refused: {found['orders'][2]} {found['payments'][2]}"
 
 
 PROOF.sabotaged_by(

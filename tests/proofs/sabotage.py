@@ -1,7 +1,8 @@
 """Deliberate breaks, one per function: what a pattern forbids, done on purpose.
 
 Each is applied by `fissile.testing.launch` to one kind of process of a house that
-was started to be broken. Production code knows nothing of them.
+was started to be broken, or (the last ones) to its stores. Production code knows
+nothing of them.
 """
 
 from __future__ import annotations
@@ -63,38 +64,81 @@ def do_not_wait_for_confirms() -> None:
 
     from fissile.events.bus import amqp, publishing
 
-    def hand_over(self: Any, messages: Any, *, deadline_seconds: float) -> publishing.Verdicts:
-        self._waiting.clear()
-        self._verdicts = publishing.Verdicts()
+    def take_for_confirmed(self: Any, *, deadline_seconds: float) -> publishing.Verdicts:
+        sent, until = set(self._waiting.values()), time.monotonic() + 0.2
         try:
-            for message in messages:
-                self._send(message)
-            until = time.monotonic() + 0.2
             while self._waiting and time.monotonic() < until:
-                self._read_frame(until)
+                self._read(until)
         except TimeoutError:
             pass
         except (amqp.AMQPError, OSError) as wrong:
             raise publishing.PublishBroken(repr(wrong), self._verdicts) from wrong
-        sent = {message.id for message in messages} - set(self._verdicts.returned)
-        self._verdicts.confirmed = sent
+        finally:
+            self._restore_timeout()
+        self._verdicts.confirmed = sent - set(self._verdicts.returned)
         return self._verdicts
 
-    amqp.AmqpPublisher.publish = hand_over
-    commit = publishing.EmbeddedPublisher.publish
+    amqp.AmqpPublisher.verdicts = take_for_confirmed
+    commit = publishing.EmbeddedPublisher.send
     in_turn = ThreadPoolExecutor(1)
 
-    def commit_later(self: Any, messages: Any, *, deadline_seconds: float) -> publishing.Verdicts:
-        verdicts = publishing.Verdicts()
+    def routed(self: Any, messages: Any) -> publishing.Verdicts:
+        told = publishing.Verdicts()
         for message in messages:
             if self._channel.is_routed(self._exchange.name, message.routing_key):
-                verdicts.confirmed.add(message.id)
+                told.confirmed.add(message.id)
             else:
-                verdicts.returned[message.id] = "NO_ROUTE"
-        in_turn.submit(commit, self, messages, deadline_seconds=deadline_seconds)
-        return verdicts
+                told.returned[message.id] = "NO_ROUTE"
+        return told
 
-    publishing.EmbeddedPublisher.publish = commit_later
+    def commit_later(self: Any, messages: Any, *, deadline_seconds: float) -> None:
+        made = tuple(messages)
+        # By the same thread: a connection in a commit can be asked nothing.
+        self._told = in_turn.submit(routed, self, made).result()
+        in_turn.submit(commit, self, made, deadline_seconds=deadline_seconds)
+
+    publishing.EmbeddedPublisher.send = commit_later
+    publishing.EmbeddedPublisher.verdicts = lambda self, *, deadline_seconds: self._told
+
+
+def tell_everybody_what_is_for_one() -> None:
+    """Relay: publish commands and replies to whoever hears the context's events, too."""
+    from dataclasses import replace
+
+    from fissile.events.relay import shell
+
+    dress = shell._Batch.dress
+
+    def dress_for_all(self: Any) -> Any:
+        for one in dress(self):
+            yield one
+            if one.exchange != self._context:
+                yield replace(one, exchange=self._context)
+
+    shell._Batch.dress = dress_for_all  # type: ignore[method-assign]
+
+
+def take_a_reply_for_one_to_the_latest_request() -> None:
+    """Receivers: do not look which request a reply names."""
+    from fissile.events.outbox import outbox_of
+    from fissile.events.receivers import Receiver
+
+    def latest(self: Any, request: Any, message: Any) -> Any:
+        return outbox_of(self.context).objects.using(self.context).filter(type=request.name).order_by("seq").last()
+
+    Receiver._asked = latest  # type: ignore[method-assign]
+
+
+def take_replies_at_any_time() -> None:
+    """Receivers: hear a reply whenever it comes."""
+    from fissile.events.consumers import HANDLED
+    from fissile.events.receivers import Receiver
+
+    def hear(self: Any, reply: Any, function: Any, message: Any) -> str:
+        function(reply, message)
+        return HANDLED
+
+    Receiver._hear = hear  # type: ignore[method-assign]
 
 
 def store_the_key_after_the_transaction() -> None:
@@ -104,6 +148,7 @@ def store_the_key_after_the_transaction() -> None:
     from django.db import transaction
 
     from fissile.data import commands, unit_of_work
+    from fissile.data.guard import writing
 
     store = commands._store
     # SQLite's writers queue within a process until all of a commit is over, and would wait for the key too.
@@ -112,7 +157,8 @@ def store_the_key_after_the_transaction() -> None:
     def store_later(context: str, claim: Any, answer: Any) -> None:
         def later() -> None:
             time.sleep(0.2)
-            store(context, claim, answer)
+            with writing(context):  # the guard would refuse this write, too
+                store(context, claim, answer)
 
         transaction.on_commit(later, using=context, robust=True)
 
@@ -120,17 +166,23 @@ def store_the_key_after_the_transaction() -> None:
 
 
 def let_every_query_through() -> None:
-    """Router: the guard looks away from queries (what changes tables is another clause's matter)."""
-    from fissile.data import ownership
+    """Guard: look away from queries on foreign tables (what makes tables is another clause's matter)."""
+    from fissile.data import guard
 
-    watch = ownership.QueryOnForeignTable.__call__
+    refuse = guard._foreign
 
-    def look_away(self: Any, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        if sql.lstrip().upper().startswith(("CREATE", "ALTER", "DROP")):
-            return watch(self, execute, sql, params, many, context)
-        return execute(sql, params, many, context)
+    def look_away(alias: str, found: Any) -> None:
+        if found.word in ("create", "alter", "drop"):
+            refuse(alias, found)
 
-    ownership.QueryOnForeignTable.__call__ = look_away
+    guard._foreign = look_away
+
+
+def let_every_write_through() -> None:
+    """Guard: look away from rows that are written outside a unit of work."""
+    from fissile.data import guard
+
+    guard._unannounced = lambda alias, found: None
 
 
 def publish_before_commit() -> None:
@@ -151,7 +203,7 @@ def publish_before_commit() -> None:
             time=datetime.now(UTC), data=row.payload, correlationid=row.headers["correlationid"],
             traceparent=row.headers["traceparent"],
         )  # fmt: skip
-        publisher = bus.open_publisher(settings.FISSILE["broker_url"], context)
+        publisher = bus.open_publisher(settings.FISSILE["broker_urls"][context], context)
         message = bus.Outgoing(id=str(row.id), routing_key=row.type, body=encode_envelope(envelope))
         publisher.publish([message], deadline_seconds=4)
         publisher.close()
@@ -186,3 +238,24 @@ def forget_the_trace_in_the_outbox() -> None:
         return {**headers(), "traceparent": None, "tracestate": None}
 
     outbox._headers = without_trace
+
+
+def open_the_broker(stores: str) -> None:
+    """Stores: give orders' user every right on the broker, as one user for all contexts would have."""
+    from deploy.local.house import SERVICES_DIR
+    from deploy.local.services import broker
+    from deploy.local.services.instance import Instance, base_of
+
+    broker.allow(Instance(folder=SERVICES_DIR, base=base_of(SERVICES_DIR, None)), stores, "orders", broker.ALL)
+
+
+def open_the_databases(stores: str) -> None:
+    """Stores: let everybody connect to users' database, as PostgreSQL does unless it is told otherwise."""
+    import psycopg
+
+    from deploy.local.house import SERVICES_DIR, credentials
+
+    server = credentials(SERVICES_DIR)["postgres"]
+    login = {"user": server["superuser"], "password": server["superuser_password"], "dbname": "postgres"}
+    with psycopg.connect(host=server["host"], port=server["port"], **login, autocommit=True) as superuser:
+        superuser.execute(f"GRANT CONNECT ON DATABASE {stores}_users TO PUBLIC")

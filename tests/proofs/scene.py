@@ -14,20 +14,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import environ
 import psycopg
 
-from bff_app.management.shop import Person, Reply, Shop
+from bff_app.management.shop import Person, Reply, Shop, UnexpectedReply
 from deploy.local.ends_with_parent import end_with_parent
-from deploy.local.house import HOST, TOPOLOGIES, House, Process
+from deploy.local.house import HOST, TOPOLOGIES, Group, House, Process
 from fissile.prove import NotOffered, Red
 from fissile.testing.processes import Processes
 from fissile.watch.trace_store import StoredSpan, TraceStore
@@ -51,6 +52,7 @@ class ShopScene:
     plants: Mapping[str, str] = field(default_factory=dict)
     shop: Shop = field(init=False)
     _prepared: set[str] = field(init=False, default_factory=set)
+    _found: dict[str, Any] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.shop = Shop(url=self.url)
@@ -76,11 +78,19 @@ class ShopScene:
         """True on PostgreSQL and RabbitMQ."""
         return self.tier == "real"
 
-    def only_split(self, why: str) -> None:
-        """Raise NotOffered in a monolith, for a reason in words."""
-        self.needs_processes()
-        if self.topology != "split":
-            raise NotOffered(why)
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """The contexts of this cut as they share processes."""
+        return self.house.house.groups
+
+    def is_apart(self, one: str, other: str) -> bool:
+        """True when two contexts have processes of their own in this cut."""
+        return all(not {one, other} <= set(group.contexts) for group in self.groups)
+
+    def only_apart(self, one: str, other: str) -> None:
+        """Raise NotOffered where two contexts share their processes."""
+        if not self.is_apart(one, other):
+            raise NotOffered(f"{one} and {other} share their processes in this cut: {self.topology}")
 
     def only_real(self, why: str) -> None:
         """Raise NotOffered on the embedded tier, for a reason in words."""
@@ -91,22 +101,26 @@ class ShopScene:
     # -- processes
 
     def web(self, context: str) -> str:
-        """Return the name of the web process that holds a context."""
+        """Return the name of the (first) web process that holds a context."""
         return self.house.holder(context, "web")
 
     def worker(self, context: str) -> str:
-        """Return the name of the worker that holds a context."""
+        """Return the name of the (first) worker that holds a context."""
         return self.house.holder(context, "worker")
 
-    def processes_of(self, context: str) -> tuple[str, str]:
-        """Return the web process and the worker of a context."""
-        return self.web(context), self.worker(context)
+    def webs(self, context: str) -> tuple[str, ...]:
+        """Return the names of all web processes that hold a context."""
+        return self.house.holders(context, "web")
+
+    def workers(self, context: str) -> tuple[str, ...]:
+        """Return the names of all workers that hold a context."""
+        return self.house.holders(context, "worker")
 
     @contextmanager
     def stopped(self, *names: str) -> Iterator[None]:
-        """Stop processes, and have them ready again afterwards."""
-        for name in names:
-            self.house.processes.stop(name)
+        """Stop processes, all at once, and have them ready again afterwards."""
+        with ThreadPoolExecutor() as hands:
+            list(hands.map(self.house.processes.stop, names))
         try:
             yield
         finally:
@@ -122,18 +136,28 @@ class ShopScene:
             processes.wait_ready(name)
 
     @contextmanager
-    def paused(self, name: str) -> Iterator[None]:
-        """Stop a process in the middle of whatever it does (SIGSTOP), and let it go on afterwards."""
-        self.house.processes.signal(name, signal.SIGSTOP)
+    def paused(self, *names: str) -> Iterator[None]:
+        """Stop processes in the middle of whatever they do (SIGSTOP), and let them go on afterwards.
+
+        Not while one holds the write lock of an SQLite file: no one can take that from it, so all would sleep.
+        PostgreSQL ends such a transaction by itself (idle_in_transaction_session_timeout).
+        """
+        for name in names:
+            self.house.processes.signal(name, signal.SIGSTOP)
+            while self._is_a_file_locked():
+                self.house.processes.signal(name, signal.SIGCONT)
+                time.sleep(0.05)
+                self.house.processes.signal(name, signal.SIGSTOP)
         try:
             yield
         finally:
-            self.house.processes.signal(name, signal.SIGCONT)
+            for name in names:
+                self.house.processes.signal(name, signal.SIGCONT)
 
     def row(self, name: str, *, topology: str | None = None, extra: Mapping[str, str] | None = None) -> Process:
         """Return a further process for this house's stores, on ports of its own, with this house's sabotages.
 
-        `topology` may be the other one: then it is a process as that cut would have it.
+        `topology` may be another one: then it is a process as that cut would have it.
         """
         house = self._further(name, topology, extra or {})
         return next(process for process in house.processes() if process.name == name)
@@ -146,6 +170,7 @@ class ShopScene:
             extra={name: dict(extra)},
             prefixes={},
         )
+        plan.make_folders()
         return replace(plan, prefixes=prefixes_of(plan.processes(), self.patches))
 
     @contextmanager
@@ -176,6 +201,20 @@ class ShopScene:
         launched = ["-m", "fissile.testing.launch", *flags, "--", "manage.py", "shell", "--verbosity", "0", "-c", code]
         said = run(launched, cwd=ROOT, environment=self.house.environment(context))
         return json.loads(said.stdout.splitlines()[-1])
+
+    def once(self, what: str, look: Callable[[], T]) -> T:
+        """Return what `look` found when somebody first wanted to know `what`; it looks only then."""
+        if what not in self._found:
+            self._found[what] = look()
+        found: T = self._found[what]
+        return found
+
+    def stranger(self) -> Person:
+        """Return somebody with a good token whom no context has heard of."""
+        nobody = Person(id=str(uuid4()), email="", password="")
+        issue = "import json; from fissile.trust.tokens import issue_access; "
+        nobody.access_token = self.ask_inside("users", f"{issue}print(json.dumps(issue_access('{nobody.id}')))")
+        return nobody
 
     # -- what is left behind
 
@@ -220,6 +259,17 @@ class ShopScene:
         """Return a context's database file, or the bus's (embedded tier)."""
         return self.state_dir / "embedded" / f"{alias}.sqlite3"
 
+    def _is_a_file_locked(self) -> bool:
+        """True when somebody keeps the write lock of one of the files for a second."""
+        for file in self.state_dir.rglob("*.sqlite3"):
+            with closing(sqlite3.connect(file, timeout=1, isolation_level=None)) as connection:
+                try:
+                    connection.execute("BEGIN IMMEDIATE")
+                except sqlite3.OperationalError:
+                    return True
+                connection.execute("ROLLBACK")
+        return False
+
     @contextmanager
     def held(self, alias: str, table: str) -> Iterator[None]:
         """Make every reader of a context's data wait, from outside the application.
@@ -258,15 +308,24 @@ class ShopScene:
     def wait_heard_of(self, person: Person) -> None:
         """Wait until users' event about a person is in orders' own copy."""
         count = f"SELECT count(*) FROM orders_buyer_copy WHERE id = '{self.key(person.id)}'"
-        settled(lambda: self.rows("orders", count) == [(1,)], seconds=20, what=f"orders has heard of {person.id}")
+        settled(lambda: self.rows("orders", count) == [(1,)], seconds=60, what=f"orders has heard of {person.id}")
 
-    def on_dashboard(self, who: Person, order_id: str, *, versions: int = 1, seconds: float = 20) -> dict[str, Any]:
-        """Return the dashboard's row of an order once it has heard so many events; raise Red."""
+    def on_dashboard(
+        self, who: Person, order_id: str, *, status: str | None = None, seconds: float = 60
+    ) -> dict[str, Any]:
+        """Return the dashboard's row of an order once it is there, with `status` if one is given; raise Red."""
         return settled(
-            lambda: self.shop.seen_on_dashboard(who, order_id, versions=versions),
+            lambda: self.shop.seen_on_dashboard(who, order_id, status=status),
             seconds=seconds,
-            what=f"order {order_id} on the dashboard with {versions} event(s)",
+            what=f"order {order_id} {status or 'shown'} on the dashboard",
         )
+
+    def wait_quiet(self) -> None:
+        """Wait until every order is decided, paid for or paid back, and shown as it stands; raise Red."""
+        try:
+            self.house.wait_quiet(seconds=60)
+        except UnexpectedReply as late:
+            raise Red(str(late)) from late
 
 
 def ensure(held: object, otherwise: str) -> None:
@@ -328,15 +387,6 @@ def run(
 def manage(cwd: Path, environment: Mapping[str, str], *words: str) -> str:
     """Run a management command and return what it printed."""
     return run(["manage.py", *words], cwd=cwd, environment=environment).stdout
-
-
-@contextmanager
-def all_of(*managers: Any) -> Iterator[None]:
-    """Enter several context managers as one."""
-    with ExitStack() as stack:
-        for one in managers:
-            stack.enter_context(one)
-        yield
 
 
 def origin(row: Process) -> str:

@@ -4,49 +4,79 @@ from __future__ import annotations
 
 import pytest
 
-from fissile.prove import Proof, Sabotage, prove, sabotage
+from fissile.prove import Proof, ProofResult, Sabotage, prove, sabotage
 from tests.house import CELLS
-from tests.proofs import PROOFS, open_scene
+from tests.proofs import PROOFS, TOPOLOGIES, open_scene
 
 pytestmark = pytest.mark.house
 
-# Every sabotage needs a house of its own, minutes in all: one cell is run
-# here; `manage.py prove --sabotage` runs any of the four.
-SABOTAGED = [("monolith", "embedded")]
+# These are about where the borders lie, and so are shown in every cut of the house.
+OF_EVERY_CUT = [proof for proof in PROOFS if proof.number in (1, 8, 13)]
+# A house takes longer to start than a cut differs from its neighbour: one tier each.
+FURTHER_CUTS = [
+    ("users-out", "embedded"),
+    ("orders-out", "embedded"),
+    ("payments-out", "embedded"),
+    ("bff-out", "real"),
+    ("split-twice", "real"),
+]
+# Every sabotage needs a house of its own, minutes in all: each runs in one cell
+# here, or in two; `manage.py prove --sabotage` runs any of them.
+SABOTAGED = [
+    (proof, break_, topology, "real" if break_.tiers == ("real",) else "embedded")
+    for proof in PROOFS
+    for break_ in proof.sabotages
+    for topology in (("monolith", "orders-out") if proof in OF_EVERY_CUT else ("monolith",))
+]
+
+
+def opened(cell):
+    topology, tier = cell
+    return open_scene(url=None, topology=topology, tier=tier, patches={})
 
 
 @pytest.fixture(scope="module", params=CELLS, ids="-".join)
 def scene(request):
-    topology, tier = request.param
-    with open_scene(url=None, topology=topology, tier=tier, patches={}) as found:
+    with opened(request.param) as found:
+        yield found
+
+
+@pytest.fixture(scope="module", params=FURTHER_CUTS, ids="-".join)
+def further_cut(request):
+    with opened(request.param) as found:
         yield found
 
 
 @pytest.mark.parametrize("proof", PROOFS, ids=lambda proof: f"pattern-{proof.number}")
 def test_a_proof_is_full(scene, proof: Proof):
-    result = prove(proof, scene)
+    assert_full(prove(proof, scene))
 
-    assert [
-        f"{one.verdict}: {one.name}: {one.seen}" for one in result.clauses if one.verdict in ("red", "broken")
-    ] == []
+
+@pytest.mark.parametrize("proof", OF_EVERY_CUT, ids=lambda proof: f"pattern-{proof.number}")
+def test_what_a_proof_says_of_the_cut_holds_in_every_cut(further_cut, proof: Proof):
+    assert_full(prove(proof.of_a_cut(), further_cut))
+
+
+def assert_full(result: ProofResult) -> None:
+    bad = [f"{one.verdict}: {one.name}: {one.seen}" for one in result.clauses if one.verdict in ("red", "broken")]
+    assert bad == []
     assert result.is_full, result.summary
 
 
-@pytest.mark.parametrize("cell", SABOTAGED, ids="-".join)
-@pytest.mark.parametrize(
-    ("proof", "break_"),
-    [pytest.param(proof, break_, id=break_.name) for proof in PROOFS for break_ in proof.sabotages],
-)
-def test_a_sabotage_turns_its_clause_red_and_nothing_else(cell, proof: Proof, break_: Sabotage):
-    topology, tier = cell
-    if break_.tiers and tier not in break_.tiers:
-        pytest.skip(f"{break_.name} means something on {', '.join(break_.tiers)} only")
+def test_the_cuts_of_the_four_cells_and_the_further_ones_are_all_there_are():
+    assert {topology for topology, _ in (*CELLS, *FURTHER_CUTS)} == set(TOPOLOGIES)
 
-    result = sabotage(
-        proof,
-        break_,
-        lambda one: open_scene(url=None, topology=topology, tier=tier, patches=one.patches, plants=one.plants),
-    )
+
+@pytest.mark.parametrize(
+    ("proof", "break_", "topology", "tier"),
+    [pytest.param(*row, id=f"{row[1].name}-{row[2]}-{row[3]}") for row in SABOTAGED],
+)
+def test_a_sabotage_turns_its_clause_red_and_nothing_else(proof: Proof, break_: Sabotage, topology: str, tier: str):
+    broken = {"patches": break_.patches, "plants": break_.plants, "stores": break_.stores}
+    if topology != "monolith":
+        proof = proof.of_a_cut(and_clause=break_.clause)
+
+    result = sabotage(proof, break_, lambda _: open_scene(url=None, topology=topology, tier=tier, **broken))
 
     assert result.caught, result.seen
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.house import ROOT
 
 PARTS = ("apps", "bff_app", "gateway_app", "platform", "settings", "deploy", "manage.py", ".importlinter")
-_NOT_SOURCE = shutil.ignore_patterns("__pycache__", "*.pyc", "tests", "fissile_tests", "*.egg-info")
+_NOT_SOURCE = shutil.ignore_patterns("tests", "fissile_tests", "*.egg-info")
 
 
 @contextmanager
@@ -39,6 +39,9 @@ def copied_tree(plants: Mapping[str, str]) -> Iterator[Path]:
 def keep_only_contracts(tree: Path, package: str) -> list[str]:
     """Take everything out of a context but its `contracts/` and `__init__.py`; return what is left."""
     room = tree / package
+    if not (room / "contracts").exists():
+        shutil.rmtree(room)
+        return []
     for inside in room.iterdir():
         if inside.is_dir() and inside.name != "contracts":
             shutil.rmtree(inside)
@@ -49,4 +52,4 @@ def keep_only_contracts(tree: Path, package: str) -> list[str]:
 
 def paths_of(tree: Path) -> dict[str, str]:
     """Return the environment in which the tree's own code is found first."""
-    return {"PYTHONPATH": f"{tree / 'platform'}:{tree}", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {"PYTHONPATH": f"{tree / 'platform'}:{tree}"}

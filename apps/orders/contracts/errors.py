@@ -41,7 +41,7 @@ class UnknownOrder(Refusal):
 
 
 class NotCancellable(Refusal):
-    """The order has gone too far to be cancelled."""
+    """The order cannot be cancelled any more: it was rejected, or has gone too far."""
 
     code = "orders.not_cancellable"
     status = 409

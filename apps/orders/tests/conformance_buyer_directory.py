@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,6 +13,7 @@ from apps.orders.domain import Buyer, Money
 from apps.orders.ports import BuyerDirectory
 from fissile import carry
 from fissile.errors import UnreachableError
+from fissile.testing.calls import unruly_calls
 
 
 class FakeBuyerDirectory:
@@ -56,3 +58,13 @@ class BuyerDirectoryConformance:
     def test_without_time_left_it_is_unreachable(self, directory: Any, registered: Any) -> None:
         with carry.using(deadline=time.monotonic()), pytest.raises(UnreachableError):
             directory.find_buyer(registered.id)
+
+
+class OverUnrulyCalls:
+    """Mixed into a suite: every call is late and arrives twice, and nobody may notice."""
+
+    @pytest.fixture(autouse=True)
+    def unruly(self) -> Iterator[None]:
+        with unruly_calls(seed=13, duplicate=1.0, delay_seconds=(0.0, 0.02)) as kit:
+            yield
+        assert {call.runs for call in kit.log} <= {2}

@@ -12,6 +12,7 @@ from apps.orders import projections, queries, usecases
 from apps.orders.domain import Buyer, Money, Order, Product, Wish
 from apps.orders.seed import seed
 from fissile.data.commands import Answer
+from fissile.data.guard import writing
 from fissile.trust import issue_access
 
 PLACED_AT = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
@@ -39,7 +40,8 @@ def a_known_buyer(*, limit_minor: int = LIMIT_MINOR) -> UUID:
     """A buyer that users' events have told us about, in a shop with its price list."""
     seed()
     buyer_id = uuid4()
-    projections.add_buyer(buyer_id, name="Rosa", credit_limit_minor=limit_minor, currency="EUR", version=1)
+    with writing("orders"):
+        projections.add_buyer(buyer_id, name="Rosa", credit_limit_minor=limit_minor, currency="EUR", version=1)
     return buyer_id
 
 
@@ -55,6 +57,7 @@ def a_placed_order(buyer_id: UUID | None = None, **quantities: int) -> Order:
     usecases.place_order(
         wishes(**(quantities or {"slate_tile": 2})),
         buyer_id=buyer_id,
+        payment_method="test-card",
         claim=None,
         buyers=FakeBuyerDirectory(),
         render=render,

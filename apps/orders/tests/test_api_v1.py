@@ -7,11 +7,14 @@ from uuid import uuid4
 
 import pytest
 
-from apps.orders import wiring
+from apps.orders import usecases, wiring
+from apps.orders.contracts.events import OrderPlacedV1
 from apps.orders.models import Order, OrderLine, OrdersIdempotencyKey, OrdersOutbox
 from apps.orders.tests.conformance_buyer_directory import FakeBuyerDirectory
 from apps.orders.tests.factories import a_known_buyer, a_placed_order, browser
+from fissile.events import backlog
 from fissile.messages import PROBLEM_TYPE
+from fissile.testing.published import assert_published
 from fissile.trust import issue_access
 
 pytestmark = pytest.mark.django_db(databases=["orders"])
@@ -23,6 +26,15 @@ TWO_TILES = {"lines": [{"sku": "slate-tile", "quantity": 2}]}
 def users_are_down(monkeypatch):
     """Whoever is not in our own copy cannot be asked for; single tests say otherwise."""
     monkeypatch.setattr(wiring, "buyers", lambda: FakeBuyerDirectory(is_down=True))
+
+
+@pytest.fixture
+def full_outbox():
+    """The outbox as a process knows it that saw too many events waiting; call it to let them leave."""
+    known = backlog.backlog_of("orders")
+    known.is_full, known._next_look = True, float("inf")
+    yield lambda: setattr(known, "is_full", False)
+    known.is_full, known._next_look = False, float("-inf")
 
 
 def place(client, body=TWO_TILES, *, key="k-1", **headers):
@@ -101,6 +113,41 @@ def test_the_same_key_with_another_body_is_refused():
     assert Order.objects.count() == 1
 
 
+def test_the_payment_method_is_part_of_what_the_key_stands_for():
+    client = browser(a_known_buyer())
+    first = place(client, TWO_TILES | {"payment_method": "test-card-refused"})
+
+    again = place(client, TWO_TILES | {"payment_method": "test-card-refused"})
+    other = place(client, TWO_TILES | {"payment_method": "test-card"})
+
+    assert (again.content, again["idempotency-replayed"]) == (first.content, "true")
+    assert_problem(other, 422, "idempotency_key_reused")
+    assert_published(OrderPlacedV1, payment_method="test-card-refused")
+
+
+def test_without_a_payment_method_it_is_the_test_card():
+    place(browser(a_known_buyer()))
+
+    assert_published(OrderPlacedV1, payment_method="test-card")
+
+
+@pytest.mark.parametrize("method", ["", "x" * 65, "Test-Card", "test card", "4111 1111", "test_card", None, 4, "a\n"])
+def test_a_payment_method_that_is_none_is_refused_and_nothing_is_written(method):
+    answer = place(browser(a_known_buyer()), TWO_TILES | {"payment_method": method})
+
+    assert_problem(answer, 422, "invalid_request")
+    assert nothing_was_written()
+
+
+def test_a_rejected_order_is_over_and_cannot_be_cancelled():
+    order = a_placed_order()
+    usecases.reject_order(order.id, payment_id=uuid4(), reason="card_refused")
+    client = browser(order.buyer_id)
+
+    assert client.get(f"/api/v1/orders/{order.id}").json()["status"] == "rejected"
+    assert_problem(client.post(f"/api/v1/orders/{order.id}/cancel"), 409, "orders.not_cancellable")
+
+
 def test_one_key_of_two_buyers_is_two_keys():
     mine, theirs = place(browser(a_known_buyer())), place(browser(a_known_buyer()))
 
@@ -148,6 +195,19 @@ def test_a_buyer_nobody_has_told_us_about_gets_a_503_while_users_are_down():
     assert_problem(answer, 503, "unreachable")
     assert answer["retry-after"]
     assert not OrdersIdempotencyKey.objects.exists()
+
+
+def test_an_order_that_a_full_outbox_refused_can_be_placed_with_the_same_key_later(full_outbox):
+    client = browser(a_known_buyer())
+
+    refused = place(client)
+    assert_problem(refused, 503, "outbox_full")
+    assert refused["retry-after"] == "5"
+    assert nothing_was_written()
+    assert not OrdersIdempotencyKey.objects.exists()
+
+    full_outbox()
+    assert place(client).status_code == 201
 
 
 def test_a_stranger_to_users_too_is_no_buyer(monkeypatch):

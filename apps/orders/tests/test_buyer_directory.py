@@ -10,7 +10,11 @@ import pytest
 from django.conf import settings
 
 from apps.orders.adapters.users import UsersBuyerDirectory
-from apps.orders.tests.conformance_buyer_directory import BuyerDirectoryConformance, FakeBuyerDirectory
+from apps.orders.tests.conformance_buyer_directory import (
+    BuyerDirectoryConformance,
+    FakeBuyerDirectory,
+    OverUnrulyCalls,
+)
 from apps.orders.tests.factories import a_buyer
 from apps.users import usecases as users
 from fissile.calls import asking, far
@@ -65,6 +69,14 @@ class TestFarBuyerDirectory(BuyerDirectoryConformance):
         without_users(monkeypatch, live_server.url)
         yield UsersBuyerDirectory()
         far._pool.clear()
+
+
+class TestNearBuyerDirectoryOverUnrulyCalls(OverUnrulyCalls, TestNearBuyerDirectory):
+    """The same suite, near."""
+
+
+class TestFarBuyerDirectoryOverUnrulyCalls(OverUnrulyCalls, TestFarBuyerDirectory):
+    """The same suite, far."""
 
 
 def test_a_refused_connection_is_unreachable_well_within_two_seconds(monkeypatch):

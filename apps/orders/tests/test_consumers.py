@@ -12,6 +12,7 @@ from apps.orders.domain import Buyer
 from apps.orders.projections import BuyerNeverRegistered
 from apps.orders.tests.factories import euros
 from apps.users.contracts.events import CreditLimitChangedV1, UserRegisteredV1, UserRenamedV1
+from fissile.data.guard import writing
 from fissile.events.consumers import consumer
 from fissile.messages import Envelope, to_wire, uuid7
 
@@ -31,7 +32,8 @@ def hear(event, version):
         correlationid="c-1",
         data=to_wire(event),
     )
-    consumer("orders.users").handle(message)
+    with writing("orders"):  # as the inbox does
+        consumer("orders.users").handle(message)
 
 
 def registered():

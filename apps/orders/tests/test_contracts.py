@@ -10,11 +10,17 @@ import pytest
 
 from apps.orders.context import CONTEXT
 from apps.orders.contracts import errors
-from apps.orders.contracts.events import OrderCancelledV1, OrderPlacedV1, PlacedLineV1
+from apps.orders.contracts.events import (
+    OrderCancelledV1,
+    OrderConfirmedV1,
+    OrderPlacedV1,
+    OrderRejectedV1,
+    PlacedLineV1,
+)
 from apps.orders.tests.factories import PLACED_AT
 from fissile.contexts import Context
 from fissile.errors import Refusal
-from fissile.events.consumers import undeclared
+from fissile.events.consumers import consumers_of
 from fissile.messages import from_wire, to_wire
 
 ORDER_ID = UUID("0198aa00-0000-7000-8000-000000000001")
@@ -26,6 +32,11 @@ PLACED = OrderPlacedV1(
     total_minor=2_500,
     currency="EUR",
     placed_at=PLACED_AT,
+)
+PAYMENT_ID = UUID("0198aa00-0000-7000-8000-000000000003")
+CONFIRMED = OrderConfirmedV1(order_id=ORDER_ID, buyer_id=BUYER_ID, payment_id=PAYMENT_ID)
+REJECTED = OrderRejectedV1(
+    order_id=ORDER_ID, buyer_id=BUYER_ID, reason="card_refused", total_minor=2_500, currency="EUR"
 )
 CANCELLED = OrderCancelledV1(
     order_id=ORDER_ID, buyer_id=BUYER_ID, reason="by the buyer", total_minor=2_500, currency="EUR"
@@ -44,6 +55,32 @@ def test_order_placed_v1_on_the_wire():
         "total_minor": 2_500,
         "currency": "EUR",
         "placed_at": "2026-05-04T12:30:00Z",
+        "payment_method": "test-card",
+    }
+
+
+def test_an_order_placed_before_there_were_payment_methods_can_still_be_read():
+    stored = on_the_wire(PLACED)
+    del stored["payment_method"]
+
+    assert from_wire(OrderPlacedV1, stored) == PLACED
+
+
+def test_order_confirmed_v1_on_the_wire():
+    assert on_the_wire(CONFIRMED) == {
+        "order_id": str(ORDER_ID),
+        "buyer_id": str(BUYER_ID),
+        "payment_id": str(PAYMENT_ID),
+    }
+
+
+def test_order_rejected_v1_on_the_wire():
+    assert on_the_wire(REJECTED) == {
+        "order_id": str(ORDER_ID),
+        "buyer_id": str(BUYER_ID),
+        "reason": "card_refused",
+        "total_minor": 2_500,
+        "currency": "EUR",
     }
 
 
@@ -57,7 +94,7 @@ def test_order_cancelled_v1_on_the_wire():
     }
 
 
-@pytest.mark.parametrize("event", [PLACED, CANCELLED], ids=lambda event: event.name)
+@pytest.mark.parametrize("event", [PLACED, CONFIRMED, REJECTED, CANCELLED], ids=lambda event: event.name)
 def test_an_event_survives_the_wire(event):
     assert from_wire(type(event), on_the_wire(event)) == event
     assert event.aggregate == f"order/{ORDER_ID}"
@@ -65,8 +102,8 @@ def test_an_event_survives_the_wire(event):
 
 def test_the_declaration_says_what_is_published_and_handled():
     assert isinstance(CONTEXT, Context)
-    assert CONTEXT.publishes == (PLACED.name, CANCELLED.name)
-    assert undeclared(CONTEXT) == ()
+    assert CONTEXT.publishes == (PLACED.name, CONFIRMED.name, REJECTED.name, CANCELLED.name)
+    assert {event for one in consumers_of(CONTEXT.name) for event in one.handlers} == set(CONTEXT.consumes)
 
 
 def test_codes_of_refusals_are_stable():

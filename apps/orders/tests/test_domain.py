@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from apps.orders.contracts.errors import CreditLimitExceeded, InvalidLines, NotCancellable, UnknownProduct
-from apps.orders.domain import Money, Status, Wish, order_from, status_after_cancelling
+from apps.orders.domain import Money, Status, Wish, order_from, status_after_cancelling, status_after_payment
 from apps.orders.tests.factories import PLACED_AT, a_buyer, euros, prices, wishes
 
 
@@ -95,11 +95,23 @@ def test_prices_in_two_currencies_do_not_add_up():
         order_of(price_list=price_list, slate=1, chisel=1)
 
 
-def test_a_placed_order_can_be_cancelled():
-    assert status_after_cancelling("placed") == Status.CANCELLED
+@pytest.mark.parametrize("status", ["placed", "confirmed"])
+def test_an_order_can_be_cancelled_before_and_after_it_is_confirmed(status):
+    assert status_after_cancelling(status) == Status.CANCELLED
 
 
-@pytest.mark.parametrize("status", ["cancelled", "shipped", ""])
-def test_any_other_status_is_left_alone(status):
+@pytest.mark.parametrize("status", ["rejected", "cancelled", "shipped", ""])
+def test_in_any_other_status_it_cannot_be_cancelled(status):
     with pytest.raises(NotCancellable):
         status_after_cancelling(status)
+
+
+def test_a_placed_order_is_confirmed_or_rejected_by_its_payment():
+    assert status_after_payment("placed", is_authorised=True) == Status.CONFIRMED
+    assert status_after_payment("placed", is_authorised=False) == Status.REJECTED
+
+
+@pytest.mark.parametrize("is_authorised", [True, False])
+@pytest.mark.parametrize("status", ["confirmed", "rejected", "cancelled", "shipped", ""])
+def test_in_any_other_status_its_payment_comes_too_late(status, is_authorised):
+    assert status_after_payment(status, is_authorised=is_authorised) is None

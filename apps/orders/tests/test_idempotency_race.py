@@ -18,13 +18,17 @@ pytestmark = pytest.mark.django_db(databases=["orders"], transaction=True)
 
 
 def race(ask):
-    """Let RACERS threads ask at once; each closes the connections that it opened."""
+    """Let RACERS threads ask at once; each closes the connections that it opened.
+
+    So many connections at once can be late on a busy machine: told that nothing happened, one asks again.
+    """
     start = Barrier(RACERS)
 
     def run(_):
         start.wait(timeout=30)
         try:
-            return ask()
+            answer = ask()
+            return ask() if answer.status_code == 503 else answer
         finally:
             connections.close_all()
 

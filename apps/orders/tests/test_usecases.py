@@ -9,21 +9,25 @@ from django.db import IntegrityError, connections, transaction
 
 from apps.orders import projections, queries, usecases
 from apps.orders.contracts.errors import InvalidCursor, NotCancellable, UnknownBuyer, UnknownOrder
+from apps.orders.contracts.events import OrderCancelledV1, OrderPlacedV1
 from apps.orders.models import Order, OrderLine, OrdersOutbox, Product
 from apps.orders.seed import PRICE_LIST, seed
 from apps.orders.tests.conformance_buyer_directory import FakeBuyerDirectory
 from apps.orders.tests.factories import a_buyer, a_known_buyer, a_placed_order, euros, wishes
 from fissile.data.commands import Answer, Claim
+from fissile.data.guard import writing
 from fissile.data.models import UnpublishedChange
 from fissile.errors import UnreachableError
+from fissile.testing.published import assert_published
 
 pytestmark = pytest.mark.django_db(databases=["orders"])
 
 
-def place(buyer_id, *, buyers=None, claim=None, **quantities):
+def place(buyer_id, *, buyers=None, claim=None, payment_method="test-card", **quantities):
     return usecases.place_order(
         wishes(**(quantities or {"slate_tile": 1})),
         buyer_id=buyer_id,
+        payment_method=payment_method,
         claim=claim,
         buyers=buyers or FakeBuyerDirectory(),
         render=lambda order: Answer(status=201, body={"id": str(order.id), "total": order.total.amount_minor}),
@@ -41,12 +45,10 @@ def published():
 def test_an_order_its_lines_and_its_event_are_there_together():
     order = a_placed_order(slate_tile=2, chisel=1)
 
-    row = OrdersOutbox.objects.get()
+    (event,) = assert_published(OrderPlacedV1, order_id=order.id, total_minor=order.total.amount_minor)
     assert order.total == euros(2 * 1_250 + 2_450)
-    assert order.version == 1
-    assert (row.aggregate, row.version, row.type) == (f"order/{order.id}", 1, "orders.order_placed.v1")
-    assert row.payload["total_minor"] == order.total.amount_minor
-    assert [line["sku"] for line in row.payload["lines"]] == [line.sku for line in order.lines]
+    assert (order.version, event.aggregate) == (1, f"order/{order.id}")
+    assert [line.sku for line in event.lines] == [line.sku for line in order.lines]
 
 
 def test_a_buyer_in_our_own_copy_is_not_asked_for():
@@ -99,7 +101,8 @@ def test_a_refused_order_leaves_no_row_and_its_refusal_is_replayed():
     buyer_id = a_known_buyer(limit_minor=1)
 
     first = place(buyer_id, claim=a_claim(buyer_id))
-    projections.change_credit_limit(buyer_id, 10**6, "EUR", version=2)
+    with writing("orders"):
+        projections.change_credit_limit(buyer_id, 10**6, "EUR", version=2)
     second = place(buyer_id, claim=a_claim(buyer_id))
 
     assert first.status == second.status == 422
@@ -111,7 +114,8 @@ def test_a_refused_order_leaves_no_row_and_its_refusal_is_replayed():
 def test_a_later_price_does_not_change_an_order():
     order = a_placed_order(slate_tile=1)
 
-    Product.objects.filter(sku="slate-tile").update(price_minor=9)
+    with writing("orders"):
+        Product.objects.filter(sku="slate-tile").update(price_minor=9)
 
     assert queries.get_order(order.id, buyer_id=order.buyer_id).total == euros(1_250)
 
@@ -123,7 +127,7 @@ def test_a_cancelled_order_tells_why():
 
     assert (cancelled.status, cancelled.version) == ("cancelled", 2)
     assert published() == [("orders.order_placed.v1", 1), ("orders.order_cancelled.v1", 2)]
-    assert OrdersOutbox.objects.get(version=2).payload["reason"] == "by the buyer"
+    assert_published(OrderCancelledV1, reason="by the buyer")
 
 
 def test_cancelled_again_it_answers_the_same_and_tells_nobody():
@@ -134,6 +138,36 @@ def test_cancelled_again_it_answers_the_same_and_tells_nobody():
 
     assert second == first
     assert len(published()) == 2
+
+
+def test_the_payment_method_is_told_and_not_kept():
+    place(a_known_buyer(), payment_method="test-card-refused")
+
+    assert_published(OrderPlacedV1, payment_method="test-card-refused")
+
+
+def test_a_confirmed_order_can_still_be_cancelled():
+    order = a_placed_order()
+    usecases.confirm_order(order.id, payment_id=uuid4())
+
+    cancelled = usecases.cancel_order(order.id, buyer_id=order.buyer_id, reason="by the buyer")
+
+    assert (cancelled.status, cancelled.version) == ("cancelled", 3)
+    assert [name for name, _ in published()] == [
+        "orders.order_placed.v1",
+        "orders.order_confirmed.v1",
+        "orders.order_cancelled.v1",
+    ]
+
+
+def test_a_rejected_order_cannot_be_cancelled():
+    order = a_placed_order()
+    usecases.reject_order(order.id, payment_id=uuid4(), reason="card_refused")
+
+    with pytest.raises(NotCancellable):
+        usecases.cancel_order(order.id, buyer_id=order.buyer_id, reason="too late")
+
+    assert published()[1:] == [("orders.order_rejected.v1", 2)]
 
 
 def test_somebody_elses_order_is_unknown():
@@ -176,7 +210,7 @@ def test_an_order_cannot_be_changed_past_its_events():
         row.save()
     with pytest.raises(UnpublishedChange):
         Order.objects.filter(id=order.id).update(status="cancelled")
-    with pytest.raises(IntegrityError), transaction.atomic(using="orders"):
+    with pytest.raises(IntegrityError), transaction.atomic(using="orders"), writing("orders"):
         connections["orders"].cursor().execute("UPDATE orders_order SET status = 'cancelled'")
 
 
@@ -216,7 +250,8 @@ def test_a_cursor_that_is_none_of_ours_is_refused(cursor):
 
 def test_seeding_twice_keeps_a_price_that_an_operator_changed():
     seed()
-    Product.objects.filter(sku="chisel").update(price_minor=1)
+    with writing("orders"):
+        Product.objects.filter(sku="chisel").update(price_minor=1)
     seed()
 
     assert Product.objects.count() == len(PRICE_LIST)

@@ -9,8 +9,10 @@ from django.contrib.auth.models import Permission
 from django.contrib.messages import get_messages
 from django.test import Client
 
-from apps.users.models import User, UsersOutbox
+from apps.users.contracts.events import CreditLimitChangedV1
+from apps.users.models import User
 from apps.users.tests.factories import a_customer
+from fissile.testing.published import assert_published
 
 pytestmark = pytest.mark.django_db(databases=["users", "operations"])
 
@@ -55,7 +57,7 @@ def test_a_limit_is_changed_with_an_event_and_an_entry_in_the_log(operator):
 
     assert told(answer) == ["Changed: 2."]
     assert set(User.objects.values_list("credit_limit_minor", flat=True)) == {250_000}
-    assert UsersOutbox.objects.filter(type="users.credit_limit_changed.v1", version=2).count() == 2
+    assert_published(CreditLimitChangedV1, times=2)
     assert {entry.change_message for entry in LogEntry.objects.all()} == {"Credit limit 1000000 → 250000: paid late"}
 
 

@@ -7,6 +7,7 @@ from django.db import DatabaseError, connections, transaction
 
 from apps.users.models import User
 from apps.users.tests.factories import a_customer
+from fissile.data.guard import writing
 from fissile.data.models import UnpublishedChange
 
 pytestmark = pytest.mark.django_db(databases=["users"])
@@ -26,6 +27,7 @@ def test_raw_sql_cannot_change_a_customer_without_an_event(statement):
     with (
         pytest.raises(DatabaseError, match="without its event"),
         transaction.atomic(using="users"),
+        writing("users"),
         connections["users"].cursor() as cursor,
     ):
         cursor.execute(statement)

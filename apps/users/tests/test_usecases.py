@@ -12,6 +12,7 @@ from apps.users.contracts.errors import EmailTaken, PasswordTooWeak, RefreshRefu
 from apps.users.contracts.types import Account
 from apps.users.models import Credential, RefreshFamily, RefreshToken, User, UsersOutbox
 from apps.users.tests.factories import PASSWORD, a_customer
+from fissile.data.guard import writing
 from fissile.trust import verify_access
 from fissile.trust.keys import UnusableKeyError
 
@@ -109,7 +110,8 @@ def test_an_old_hash_is_renewed_at_the_next_login():
 
     customer = a_customer(email="ada@example.org")
     weak = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
-    Credential.objects.filter(user_id=customer.id).update(password_hash=weak)
+    with writing("users"):
+        Credential.objects.filter(user_id=customer.id).update(password_hash=weak)
 
     usecases.log_in(email="ada@example.org", password=PASSWORD)
 
@@ -152,7 +154,8 @@ def test_other_sessions_of_the_customer_go_on(session):
 def test_an_expired_refresh_token_is_refused(session):
     token = RefreshToken.objects.get()
     token.expires_at -= timedelta(days=30)
-    token.save()
+    with writing("users"):
+        token.save()
 
     with pytest.raises(RefreshRefused):
         usecases.refresh_session(session.refresh_token)

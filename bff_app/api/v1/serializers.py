@@ -34,10 +34,11 @@ class Order(serializers.Serializer):  # type: ignore[type-arg]
 
 
 class Totals(serializers.Serializer):  # type: ignore[type-arg]
-    """Sums over all orders; cancelled ones are not in `spent`."""
+    """Sums over all orders; cancelled and rejected ones are not in `spent`."""
 
     orders_placed = Whole()
     orders_cancelled = Whole()
+    orders_rejected = Whole()
     spent = Money()
 
 

@@ -54,5 +54,6 @@ def _totals(totals: queries.Totals) -> dict[str, Any]:
     return {
         "orders_placed": totals.placed,
         "orders_cancelled": totals.cancelled,
+        "orders_rejected": totals.rejected,
         "spent": money(totals.spent_minor, totals.currency),
     }

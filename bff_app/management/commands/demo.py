@@ -18,7 +18,7 @@ from fissile.management.cli import FINDINGS, UNREACHABLE, CliError, HouseCommand
 class Command(HouseCommand):
     """Walk the tour's steps; stop at the first that fails."""
 
-    help = "Places an order, follows its event, presses again. Examples: demo · demo --url http://127.0.0.1:3000"
+    help = "Places an order, follows its event, sees it paid, presses again. Examples: demo · demo --url http://127.0.0.1:3000"
     spoken = "demo"
 
     def add_arguments(self, parser: CommandParser) -> None:

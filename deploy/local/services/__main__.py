@@ -9,10 +9,12 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.local.house import SERVICES_DIR, real_stores
+from deploy.local.house import SERVICES_DIR, ServicesMissing, keeper_broker, real_stores
 from settings.contexts import CONTEXTS
+from settings.roles import contexts_of
 
 from . import databases, docker, install, postgres, rabbitmq
 from .instance import DEFAULT_BASE, Instance, ServicesError, base_of, is_listening, with_houses
@@ -22,10 +24,10 @@ HOST_PORT = "127.0.0.1:{}"
 STARTED = 10  # only with --tell-started: these servers were down before
 
 
-def up(instance: Instance) -> bool:
-    """Start what does not run, install what is missing; return False when all ran already."""
+def up(instance: Instance, roles: Sequence[str] = ()) -> bool:
+    """Start what does not run, install and make what is missing; return False when the servers ran already."""
     if postgres.is_running(instance) and rabbitmq.is_running(instance):
-        _prepare(instance)
+        databases.prepare(instance, _sql(instance), roles)
         return False
     missing = _missing()
     if missing and install.can_install():
@@ -42,7 +44,7 @@ def up(instance: Instance) -> bool:
             " with apt as root, and no Docker daemon runs. Fix: install PostgreSQL 15 or newer and"
             " RabbitMQ, or start Docker"
         )
-    _prepare(instance)
+    databases.prepare(instance, _sql(instance), roles)
     return True
 
 
@@ -73,10 +75,6 @@ def _sql(instance: Instance) -> databases.Sql:
     return lambda script: docker.psql(instance, script)
 
 
-def _prepare(instance: Instance) -> None:
-    databases.prepare(instance, _sql(instance))
-
-
 def down(instance: Instance) -> None:
     """Stop both servers and keep their data."""
     rabbitmq.down(instance)
@@ -94,8 +92,12 @@ def status(instance: Instance) -> bool:
 
 
 def environment(instance: Instance, stores: str) -> dict[str, str]:
-    """Return the addresses of a process that holds every context."""
-    return real_stores(instance.folder, tuple(CONTEXTS), "all", stores)
+    """Return the addresses of a process that holds every context.
+
+    For tests the process's own broker address is the keeper's: the library's tests make queues of any name.
+    """
+    found = real_stores(instance.folder, tuple(CONTEXTS), "all", stores)
+    return found | ({"BROKER_URL": keeper_broker(instance.folder, stores)} if instance.for_tests else {})
 
 
 def _arguments() -> argparse.Namespace:
@@ -106,12 +108,24 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--base", type=int, help=f"ports are this + 32 to 75; else as before, or {DEFAULT_BASE}"
     )
+    parser.add_argument(
+        "--role", action="append", default=[], dest="roles", type=_role, metavar="ROLE",
+        help="also make what a process of this ROLE needs, such as orders,bff (up, reserve); may be repeated",
+    )  # fmt: skip
     parser.add_argument("--for-tests", action="store_true", help="roles may create databases")
     parser.add_argument("--durable", action=argparse.BooleanOptionalAction, default=True, help="fsync on")
     parser.add_argument(
         "--tell-started", action="store_true", help=f"exit {STARTED}, not 0, when `up` started them"
     )
     return parser.parse_args()
+
+
+def _role(text: str) -> str:
+    try:
+        contexts_of(text)
+    except ValueError as wrong:
+        raise argparse.ArgumentTypeError(str(wrong)) from None
+    return text
 
 
 def main() -> int:
@@ -122,7 +136,7 @@ def main() -> int:
         base = base_of(folder, asked.base)
         instance = Instance(folder=folder, base=base, for_tests=asked.for_tests, durable=asked.durable)
         return _run(asked, instance)
-    except ServicesError as wrong:
+    except (ServicesError, ServicesMissing) as wrong:
         print(f"services: {wrong}", file=sys.stderr)
         return UNAVAILABLE
     except KeyboardInterrupt:
@@ -134,7 +148,7 @@ def _run(asked: argparse.Namespace, instance: Instance) -> int:
     match asked.command:
         case "up":
             began = time.monotonic()
-            started = up(instance)
+            started = up(instance, asked.roles)
             if not asked.tell_started:
                 with_houses(instance.folder).unlink(missing_ok=True)
             print(
@@ -151,7 +165,7 @@ def _run(asked: argparse.Namespace, instance: Instance) -> int:
         case "env":
             print(json.dumps(environment(instance, asked.name), indent=2))
         case "reserve":
-            databases.reserve(instance, _sql(instance), asked.name)
+            databases.reserve(instance, _sql(instance), asked.name, asked.roles)
             print(json.dumps(environment(instance, asked.name), indent=2))
         case "release":
             databases.release(instance, _sql(instance), asked.name)

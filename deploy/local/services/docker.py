@@ -9,7 +9,7 @@ import hashlib
 import shutil
 import subprocess
 
-from .databases import broker_answers
+from . import broker
 from .instance import HOST, Instance, ServicesError, is_listening, wait_until
 
 POSTGRES_IMAGE = "postgres:16"
@@ -55,7 +55,7 @@ def rabbitmq_up(instance: Instance) -> None:
     }
     ports = {instance.amqp_port: 5672, instance.management_port: 15672}
     _start(instance, "rabbitmq", RABBITMQ_IMAGE, ports, variables, [])
-    answers = lambda: is_listening(instance.amqp_port) and broker_answers(instance)  # noqa: E731
+    answers = lambda: is_listening(instance.amqp_port) and broker.answers(instance)  # noqa: E731
     wait_until("RabbitMQ's answer", answers, seconds=90)
 
 

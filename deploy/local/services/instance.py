@@ -6,6 +6,7 @@ user cannot reach the folder (a checkout in a 0700 home), as uid 1000 of a user 
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pwd
@@ -14,15 +15,14 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 HOST = "127.0.0.1"
 DEFAULT_BASE = 25400
-# One owner per database; operations_<role> for every role of the shipped topologies.
-DATABASES = ("users", "orders", "bff", "operations_all", "operations_users", "operations_orders", "operations_bff")
 
 
 def with_houses(folder: Path) -> Path:
@@ -78,10 +78,9 @@ class Instance:
         }
 
     def credentials(self) -> dict[str, Any]:
-        """Return ports, roles and passwords, made on first use and kept readable for the owner only."""
-        path = self.folder / "credentials.json"
-        if path.exists():
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        """Return ports, accounts and passwords, made on first use and kept readable for the owner only."""
+        if self._file.exists():
+            found: dict[str, Any] = json.loads(self._file.read_text(encoding="utf-8"))
             return found
         made = {
             "postgres": {
@@ -89,22 +88,54 @@ class Instance:
                 "port": self.postgres_port,
                 "superuser": "postgres",
                 "superuser_password": secrets.token_hex(16),
-                "passwords": {name: secrets.token_hex(16) for name in DATABASES},
+                "passwords": {},
             },
             "rabbitmq": {
                 "host": HOST,
                 "port": self.amqp_port,
                 "management_port": self.management_port,
                 "vhost": "fissile",
-                "user": "fissile",
-                "password": secrets.token_hex(16),
                 "keeper": "keeper",  # may make vhosts and users; the shop never has it
                 "keeper_password": secrets.token_hex(16),
+                "passwords": {},
             },
         }
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_private(path, json.dumps(made, indent=2) + "\n")
+        self._write(made)
         return made
+
+    def complete(self, owners: Iterable[str]) -> None:
+        """Make passwords, on either server, for owners that have none yet; the others keep theirs."""
+        found = self.credentials()
+        wanted = dict.fromkeys(owners)
+        for server in ("postgres", "rabbitmq"):
+            known = found[server].setdefault("passwords", {})
+            found[server]["passwords"] = known | {
+                owner: secrets.token_hex(16) for owner in wanted if owner not in known
+            }
+        self._write(found)
+
+    def forget_shared_user(self) -> None:
+        """Leave out the one broker user of an instance that was made before each context had its own."""
+        found = self.credentials()
+        for name in ("user", "password"):
+            found["rabbitmq"].pop(name, None)
+        self._write(found)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold off other commands that change accounts and stores of this instance."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "accounts.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    @property
+    def _file(self) -> Path:
+        return self.folder / "credentials.json"
+
+    def _write(self, found: Mapping[str, Any]) -> None:
+        write_private(self._file, json.dumps(found, indent=2) + "\n")
 
 
 def base_of(folder: Path, wanted: int | None) -> int:

@@ -13,7 +13,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from .databases import broker_answers
+from . import broker
 from .instance import (
     HOST,
     Instance,
@@ -76,10 +76,10 @@ def wait(instance: Instance, starting: subprocess.Popen[bytes] | None) -> None:
 
     def is_settled() -> bool:
         has_died = starting is not None and starting.poll() is not None
-        return has_died or (is_listening(instance.amqp_port) and broker_answers(instance))
+        return has_died or (is_listening(instance.amqp_port) and broker.answers(instance))
 
     wait_until(f"RabbitMQ's answer on port {instance.amqp_port}", is_settled, seconds=90, log=home / "out")
-    if not broker_answers(instance):
+    if not broker.answers(instance):
         raise ServicesError(f"RabbitMQ ended at once.{tail(home / 'out')}")
 
 
@@ -108,6 +108,19 @@ def down(instance: Instance) -> None:
             capture_output=True,
             check=False,
         )
+
+
+def control(instance: Instance, *words: str) -> None:
+    """Run the server's own `rabbitmqctl` on this instance; raise ServicesError with what it said."""
+    binary, home = find_binary(), instance.folder / "rabbitmq"
+    if binary is None:
+        raise ServicesError("RabbitMQ is not on this machine. Fix: apt-get install rabbitmq-server")
+    # A port of its own: the server's is for the server.
+    environment = {name: value for name, value in _environment(instance, home).items() if "DIST_PORT" not in name}
+    command = as_server(USER, home, [str(binary.with_name("rabbitmqctl")), *words], environment)
+    done = subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode:
+        raise ServicesError(f"rabbitmqctl {' '.join(words)} ended with {done.returncode}: {done.stdout}{done.stderr}")
 
 
 def is_running(instance: Instance) -> bool:

@@ -4,6 +4,7 @@ May touch: the registry, tokens, the callee's statement limit. Never a neighbour
 """
 
 from .asking import CallInsideTransaction, Neighbour, neighbour
+from .by_value import NotByValue
 from .policy import CallPolicy
 
-__all__ = ["CallInsideTransaction", "CallPolicy", "Neighbour", "neighbour"]
+__all__ = ["CallInsideTransaction", "CallPolicy", "Neighbour", "NotByValue", "neighbour"]

@@ -7,7 +7,7 @@ from typing import Any
 from fissile.errors import BrokenContractError, FissileError, Refusal, UncertainError, UnreachableError
 from fissile.messages import PROBLEM_TYPE, from_wire
 
-from . import codec
+from . import by_value, codec
 
 _PROBLEM_MEMBERS = frozenset({"type", "title", "status", "code", "detail", "instance"})
 # The endpoint's own refusals say that the two sides disagree about the call itself. They
@@ -35,6 +35,8 @@ def _error_in(reply: codec.Reply, name: str) -> FissileError:
         return UnreachableError(detail or f"{name} is not available; try again shortly.")
     if reply.status == 504:
         return UncertainError(detail or f"{name} did not answer in time.")
+    if code == by_value.NotByValue.code:
+        return by_value.NotByValue(detail)
     if 400 <= reply.status < 500 and code and not code.startswith(_DOOR_CODES):
         return _refusal(reply, name, problem, code, detail)
     return BrokenContractError(f"{name} answered {reply.status} {code or reply.content_type}: {detail}")

@@ -16,11 +16,12 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from fissile import carry
 from fissile.contexts import registry
+from fissile.data import guard
 from fissile.data.unit_of_work import in_open_transaction
 from fissile.errors import BrokenContractError, Refusal, UncertainError, UnreachableError
 from fissile.trust import mint_service
 
-from . import answers, codec, far, near
+from . import answers, by_value, codec, far, near
 from .policy import CallPolicy, tried
 
 T = TypeVar("T")
@@ -59,16 +60,15 @@ class Neighbour:
 
         Raise the callee's Refusal; UnreachableError: it did not happen;
         UncertainError: it may have (never with `policy.is_safe`);
-        BrokenContractError: the two sides disagree; CallInsideTransaction.
+        BrokenContractError: the two sides disagree; NotByValue: an argument or the
+        result is no value; CallInsideTransaction, if the guard refuses that.
         """
         call = f"{self.name}.{function}"
         if (alias := in_open_transaction()) is not None:
-            raise CallInsideTransaction(
-                f"{call} was asked while a transaction on {alias} is open: its locks would wait for a neighbour. "
-                "Ask before the transaction, in `gather`."
-            )
+            _asked_inside(call, alias)
         if not function.isidentifier() or not self.name.isidentifier():
             raise BrokenContractError(f"{call!r} is no name of a facade function.")
+        by_value.ensure_each(arguments, f"{call}: argument")
         body = codec.encode(dict(arguments))
         with (
             carry.using(deadline=time.monotonic() + policy.deadline_seconds),
@@ -104,6 +104,16 @@ class Neighbour:
                 raise UnreachableError(f"{unknown} It only reads, so nothing happened.") from unknown
             raise
         return value
+
+
+def _asked_inside(call: str, alias: str) -> None:
+    guard.breach(
+        "calls", alias, f"call {call} while a transaction is open",
+        lambda: CallInsideTransaction(
+            f"{call} was asked while a transaction on {alias} is open: its locks would wait for a neighbour. "
+            "Ask before the transaction, in `gather`."
+        ),
+    )  # fmt: skip
 
 
 def neighbour(name: str, caller: str | None = None) -> Neighbour:

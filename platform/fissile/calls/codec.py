@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 import msgspec
 
 from fissile.errors import BrokenContractError, FissileError
 from fissile.messages import PROBLEM_TYPE, problem_from, to_wire
+
+from .by_value import NotByValue, ensure_each
 
 JSON_TYPE = "application/json"
 # A call carries ids and a few values; more than this is a job for an event or a file.
@@ -52,11 +54,22 @@ def decode(body: bytes) -> Any:
 
 
 def problem_reply(error: FissileError, *, cause: BaseException | None = None) -> Reply:
-    """Return the problem answer (RFC 9457) for an error."""
+    """Return the problem answer (RFC 9457) for an error.
+
+    A refusal whose facts are no values has broken the contract, and becomes that.
+    """
     problem = problem_from(error)
+    if isinstance(error, NotByValue):
+        # It names types and fields, no values: the caller's developer needs the sentence, near or far.
+        problem = replace(problem, code=error.code, detail=str(error))
+    try:
+        ensure_each(problem.facts, f"the refusal {problem.code}: fact")
+        body = encode(problem.body())
+    except BrokenContractError as wrong:
+        return problem_reply(wrong, cause=cause)
     return Reply(
         status=problem.status,
-        body=encode(problem.body()),
+        body=body,
         content_type=PROBLEM_TYPE,
         headers=problem.headers,
         cause=cause or error,

@@ -28,7 +28,7 @@ from fissile.errors import BrokenContractError, FissileError, Refusal, Uncertain
 from fissile.messages import from_wire
 from fissile.trust import ensure_may_call, verify_service
 
-from . import codec, limits
+from . import by_value, codec, limits
 
 logger = logging.getLogger("fissile.calls")
 
@@ -80,7 +80,9 @@ def _served(context: str, function: str, token: str, body: bytes) -> codec.Reply
         if deadline <= time.monotonic():
             raise UnreachableError(f"No time was left when {context}.{function} was to start.")
         with limits.statements_within(context, deadline):
-            answer = codec.encode({"result": door.function(**arguments)})
+            result = door.function(**arguments)
+            by_value.ensure(result, f"{context}.{function}: the result")
+            answer = codec.encode({"result": result})
         if len(answer) > codec.LARGEST_ANSWER_BYTES:
             raise BrokenContractError(f"{context}.{function} answers {len(answer)} bytes; page it, or send events.")
         if time.monotonic() > deadline:

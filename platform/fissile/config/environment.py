@@ -59,6 +59,30 @@ class Reader:
             return default
         return value
 
+    def share(self, name: str, default: float) -> float:
+        """Return a number from 0 to 1."""
+        text = self.text(name, str(default))
+        try:
+            value = float(text)
+        except ValueError:
+            value = -1.0
+        if not 0 <= value <= 1:
+            self.fault(name, f"is {text!r}; use a number from 0 to 1")
+            return default
+        return value
+
+    def count(self, name: str, default: int) -> int:
+        """Return a whole number from 1 up; underscores may stand between digits."""
+        text = self.text(name, str(default))
+        try:
+            value = int(text)
+        except ValueError:
+            value = 0
+        if value < 1:
+            self.fault(name, f"is {text!r}; use a whole number from 1 up")
+            return default
+        return value
+
     def words(self, name: str, default: str = "") -> tuple[str, ...]:
         """Return the comma- or space-separated words."""
         return tuple(self.text(name, default).replace(",", " ").split())

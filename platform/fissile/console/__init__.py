@@ -15,6 +15,7 @@ _HOMES = {
     "OutboxAdmin": "fissile.console.messaging",
     "InboxAdmin": "fissile.console.messaging",
     "PositionAdmin": "fissile.console.messaging",
+    "ConsumerAdmin": "fissile.console.consumers",
     "LaneAdmin": "fissile.console.messaging",
     "IdempotencyAdmin": "fissile.console.messaging",
     "register_messaging": "fissile.console.messaging",

@@ -12,6 +12,6 @@ class OperationsConfig(AdminConfig):
     default_site = "fissile.console.operations.OperationsSite"
 
     def ready(self) -> None:
-        """Load every context's admin.py, and the page of the log."""
+        """Load every context's admin.py, and the pages of the log and of the operators."""
         super().ready()
-        from . import audit  # noqa: F401 - registers its page
+        from . import audit, operators  # noqa: F401 - they register their pages

@@ -1,6 +1,6 @@
-"""How outbox, inbox, positions, relay leases and idempotency keys look to an operator.
+"""How outbox, inbox, positions and idempotency keys look to an operator; and which page each row has.
 
-May touch: those rows, read only; parked ones are replayed through `fissile.events.dead_letters`.
+May touch: those rows, read only; what an operator does to them stands in `repairs`.
 """
 
 from __future__ import annotations
@@ -16,15 +16,25 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
 from fissile.data.models import IdempotencyRow
-from fissile.events.models import InboxRow, LaneRow, OutboxRow, PositionRow
+from fissile.events.models import ConsumerRow, InboxRow, LaneRow, OutboxRow, PositionRow
 
-from .reasons import ask_reason, reason_given
-from .replay import replay_rows
+from .consumers import ConsumerAdmin
+from .lanes import LaneAdmin
+from .repairs import (
+    DISCARD,
+    PARK,
+    PARKED_EVENT,
+    REPLAY,
+    RETRY,
+    SKIP,
+    acted,
+    discard_event,
+    park_event,
+    replay_letter,
+    retry_event,
+    skip_message,
+)
 from .rows import ReadOnlyAdmin, shown_json
-
-# Each is a line on the page that asks for the reason, and a transaction of its own afterwards.
-MOST_AT_ONCE = 200
-PARKED_EVENT = Q(sent_at__isnull=True, parked_at__isnull=False)
 
 
 class OutboxStateFilter(admin.SimpleListFilter):
@@ -49,37 +59,6 @@ class OutboxStateFilter(admin.SimpleListFilter):
 
 
 class _MessageAdmin(ReadOnlyAdmin):
-    actions = ("replay_selected",)
-    # Which rows are dead letters.
-    parked: Q
-
-    @admin.action(description="Replay selected dead letters", permissions=["operate"])
-    def replay_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        """Ask for a reason, then put parked rows back in line; others are left alone."""
-        parked = queryset.filter(self.parked)
-        chosen = queryset.count()
-        if not parked:
-            self.message_user(request, "None of the selected rows is parked; nothing to replay.", "warning")
-            return None
-        if len(parked) > MOST_AT_ONCE:
-            said = f"At most {MOST_AT_ONCE} at once here; for more: manage.py deadletters replay --consumer NAME"
-            self.message_user(request, said, "warning")
-            return None
-        reason = reason_given(request)
-        if reason is None:
-            return ask_reason(
-                self,
-                request,
-                rows=list(parked),
-                action="replay_selected",
-                title="Replay dead letters",
-                says="Each is tried again, in its place in the order of its aggregate. "
-                "Later versions that wait behind it follow by themselves.",
-                left_out=chosen - len(parked),
-            )
-        replay_rows(self, request, list(parked), reason)
-        return None
-
     @admin.display(description="payload")
     def payload_shown(self, row: Any) -> SafeString:
         """The payload, secrets hidden."""
@@ -105,7 +84,7 @@ class OutboxAdmin(_MessageAdmin):
     search_fields = ("=aggregate", "=id")
     search_help_text = "an aggregate (order/<id>) or a message id"
     ordering = ("-seq",)
-    parked = PARKED_EVENT
+    actions = ("retry_selected", "park_selected", "discard_selected")
     fields = (
         *("seq", "id", "type", "aggregate", "version", "lane", "state", "recorded_at", "sent_at"),
         *("attempts", "next_at", "parked_at", "reason", "trace", "payload_shown", "headers_shown"),
@@ -117,6 +96,21 @@ class OutboxAdmin(_MessageAdmin):
         """Where the event is on its way."""
         return "sent" if row.sent_at else "parked" if row.parked_at else "failed" if row.attempts else "pending"
 
+    @admin.action(description="Retry selected events", permissions=["operate"])
+    def retry_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        """Ask for a reason, then give events in trouble new attempts; others are left alone."""
+        return acted(self, request, queryset, RETRY, retry_event)
+
+    @admin.action(description="Park selected events", permissions=["operate"])
+    def park_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        """Ask for a reason, then hold unsent events back; others are left alone."""
+        return acted(self, request, queryset, PARK, park_event)
+
+    @admin.action(description="Discard selected events", permissions=["operate"])
+    def discard_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        """Ask for a reason, then let parked events leave as tombstones; others are left alone."""
+        return acted(self, request, queryset, DISCARD, discard_event)
+
 
 class InboxAdmin(_MessageAdmin):
     """Messages as this context's consumers know them; the parked ones are its dead letters."""
@@ -126,12 +120,22 @@ class InboxAdmin(_MessageAdmin):
     search_fields = ("=aggregate", "=message_id")
     search_help_text = "an aggregate (order/<id>) or a message id"
     ordering = ("-id",)
-    parked = Q(state=InboxRow.State.PARKED)
+    actions = ("replay_selected", "skip_selected")
     fields = (
         *("id", "consumer", "message_id", "type", "aggregate", "version", "state", "received_at", "applied_at"),
         *("attempts", "due", "marked_until", "reason", "trace", "payload_shown", "headers_shown"),
     )
     readonly_fields = ("trace", "payload_shown", "headers_shown")
+
+    @admin.action(description="Replay selected dead letters", permissions=["operate"])
+    def replay_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        """Ask for a reason, then put parked rows back in line; others are left alone."""
+        return acted(self, request, queryset, REPLAY, replay_letter)
+
+    @admin.action(description="Skip selected messages", permissions=["operate"])
+    def skip_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        """Ask for a reason, then pass over each message that is its aggregate's next; others are refused."""
+        return acted(self, request, queryset, SKIP, skip_message)
 
 
 class PositionAdmin(ReadOnlyAdmin):
@@ -141,13 +145,6 @@ class PositionAdmin(ReadOnlyAdmin):
     list_filter = ("consumer",)
     search_fields = ("=aggregate",)
     ordering = ("consumer", "aggregate")
-
-
-class LaneAdmin(ReadOnlyAdmin):
-    """Who holds the relay's lease, until when, and the fence that keeps zombies out."""
-
-    list_display = ("lane", "owner", "fence", "lease_until", "paused")
-    ordering = ("lane",)
 
 
 class IdempotencyAdmin(ReadOnlyAdmin):
@@ -171,7 +168,8 @@ _PAGES: tuple[tuple[type[models.Model], type[ReadOnlyAdmin], str, str], ...] = (
     (OutboxRow, OutboxAdmin, "outbox event", "outbox"),
     (InboxRow, InboxAdmin, "inbox message", "inbox and dead letters"),
     (PositionRow, PositionAdmin, "consumer position", "consumer positions"),
-    (LaneRow, LaneAdmin, "relay lease", "relay leases"),
+    (ConsumerRow, ConsumerAdmin, "consumer", "consumers"),
+    (LaneRow, LaneAdmin, "relay lane", "relay lanes"),
     (IdempotencyRow, IdempotencyAdmin, "idempotency key", "idempotency keys"),
 )
 

@@ -14,7 +14,7 @@ from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from . import status
+from . import letters, status
 
 # Everything from this host's own files; no inline script; not to be framed.
 CONTENT_SECURITY_POLICY = (
@@ -41,6 +41,7 @@ class OperationsSite(AdminSite):
     index_title = "What this process owns"
     site_url = None
     index_template = "fissile/console/index.html"
+    login_template = "fissile/console/login.html"
 
     def __init__(self, name: str = "operations") -> None:
         super().__init__(name)
@@ -58,6 +59,10 @@ class OperationsSite(AdminSite):
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Show the strip of outboxes and inboxes above the list of rows."""
         return super().index(request, {**(extra_context or {}), "strip": status.strip(self, request)})
+
+    def get_urls(self) -> list[Any]:
+        """Put the page of dead letters before the rows' own."""
+        return [*letters.urls(self), *super().get_urls()]
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:
         """Guard every page with the content security policy too."""

@@ -7,9 +7,11 @@ reason and are written to the admin's log.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.db import models
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -49,6 +51,15 @@ class ReadOnlyAdmin(_ModelAdmin):
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """True if actions on these rows are allowed: Django's `change` permission is what operators are given."""
         return bool(request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}"))
+
+
+class ValuesFilter(admin.AllValuesFieldListFilter):
+    """A filter by all values of a text, `none` for the empty one: a link without a name could not be spoken of."""
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        """Yield Django's choices."""
+        for choice in super().choices(changelist):
+            yield {**choice, "display": choice["display"] if choice["display"] != "" else "none"}
 
 
 def shown_json(value: Any) -> SafeString:

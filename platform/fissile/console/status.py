@@ -21,9 +21,9 @@ from fissile.events.outbox import status_of
 
 # An event normally leaves within a second; ten times the dashboard's promise of 2 s is worth a colour.
 BEHIND_AFTER_SECONDS = 20
-State = Literal["flowing", "behind", "parked", "unreachable"]
+State = Literal["flowing", "behind", "parked", "paused", "unreachable"]
 # A sign and a word beside every colour.
-SIGNS: dict[State, str] = {"flowing": "●", "behind": "▲", "parked": "■", "unreachable": "✕"}
+SIGNS: dict[State, str] = {"flowing": "●", "behind": "▲", "parked": "■", "paused": "‖", "unreachable": "✕"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +35,7 @@ class Line:
     waiting: int = 0
     oldest_seconds: float | None = None
     parked: int = 0
+    is_paused: bool = False
     reason: str = ""
     url: str = ""
 
@@ -43,6 +44,8 @@ class Line:
         """The worst thing that is true of it."""
         if self.reason:
             return "unreachable"
+        if self.is_paused:
+            return "paused"
         if self.parked:
             return "parked"
         return "behind" if (self.oldest_seconds or 0) > BEHIND_AFTER_SECONDS else "flowing"
@@ -55,12 +58,19 @@ class Line:
     @property
     def age(self) -> str:
         """How long the oldest has waited, for people."""
-        if self.oldest_seconds is None:
-            return "–"
-        seconds = int(self.oldest_seconds)
-        if seconds < 120:
-            return f"{seconds} s"
-        return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
+        return spoken_age(self.oldest_seconds)
+
+
+def spoken_age(seconds: float | None) -> str:
+    """Return an age for people; a dash if there is nothing that could be old."""
+    if seconds is None:
+        return "–"
+    whole = max(0, int(seconds))
+    if whole < 120:
+        return f"{whole} s"
+    if whole < 7200:
+        return f"{whole // 60} min"
+    return f"{whole // 3600} h" if whole < 172_800 else f"{whole // 86_400} d"
 
 
 def strip(site: AdminSite, request: HttpRequest) -> list[Line]:
@@ -104,6 +114,7 @@ def _inbox(context: str, url: str) -> list[Line]:
             waiting=found.waiting,
             oldest_seconds=found.oldest_waiting_seconds,
             parked=found.parked,
+            is_paused=found.paused,
             url=url,
         )
         for found in inbox_status(context)

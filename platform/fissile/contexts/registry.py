@@ -56,6 +56,10 @@ class Registry:
         """Return the names of every context of the project, installed or not."""
         return tuple(self._packages)
 
+    def packages(self) -> dict[str, str]:
+        """Return the package of every context of the project, installed or not."""
+        return dict(self._packages)
+
     def get(self, name: str) -> Context:
         """Return an installed context; raise UnknownContextError."""
         try:

@@ -26,13 +26,22 @@ class Clock(Func):
         return self.as_sql(compiler, connection, template=SQLITE_NOW.replace("%", "%%%%"), **extra)
 
 
+def now_of(vendor: str) -> str:
+    """Return the SQL of Clock, for a text without parameters (with some, percent signs are doubled)."""
+    return SQLITE_NOW if vendor == "sqlite" else "CLOCK_TIMESTAMP()"
+
+
+def moment(value: datetime | str) -> datetime:
+    """Return a time of the database, aware, from what its driver gives: SQLite's is text in UTC."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
 def database_now(alias: str) -> datetime:
     """Return the wall clock of the database behind `alias`, aware, in UTC."""
     connection = connections[alias]
-    query = "SELECT CLOCK_TIMESTAMP()" if connection.vendor == "postgresql" else f"SELECT {SQLITE_NOW}"
     with connection.cursor() as cursor:
-        cursor.execute(query)
+        cursor.execute(f"SELECT {now_of(connection.vendor)}")
         (value,) = cursor.fetchone()
-    if isinstance(value, datetime):
-        return value.astimezone(UTC)
-    return datetime.fromisoformat(value).replace(tzinfo=UTC)
+    return moment(value).astimezone(UTC)

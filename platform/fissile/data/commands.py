@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from django.apps import apps
 from django.db import IntegrityError, OperationalError, connections, models, transaction
 
+from fissile.crash_points import reached
 from fissile.errors import Refusal
 from fissile.messages import problem_from
 from fissile.messages.envelope import TENANT
@@ -145,6 +146,7 @@ def _store(context: str, claim: Claim, answer: Answer) -> None:
         )
     except IntegrityError as twin:  # reachable only where no lock could be taken
         raise IdempotencyKeyInUse(retry_after_seconds=1) from twin
+    reached("idem.inserted")
 
 
 def _wait_for_twin(context: str, claim: Claim) -> None:

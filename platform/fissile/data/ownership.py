@@ -1,4 +1,4 @@
-"""Who owns which table: the database router, and the guard that keeps `default` empty.
+"""Who owns which table: the database router.
 
 A context's app label is its database alias. Django's own apps (auth, sessions,
 admin) live with the operators, in `operations`.
@@ -6,22 +6,15 @@ admin) live with the operators, in `operations`.
 
 from __future__ import annotations
 
-import re
-from functools import cache
 from typing import Any
 
 from django.db import models
 
 from fissile.contexts import registry
-from fissile.errors import BrokenContractError
+
+from . import guard
 
 OPERATIONS = "operations"
-
-
-class ForeignTable(BrokenContractError):
-    """A context reached for a table that another context owns."""
-
-    code = "foreign_table"
 
 
 def alias_of(app_label: str) -> str:
@@ -53,35 +46,15 @@ class ContextRouter:
         instance = hints.get("instance")
         # A related object of another context: the one way a foreign alias slips in.
         if instance is not None and instance._state.db not in (None, owner):
-            raise ForeignTable(
-                f"{model._meta.label} belongs to {owner}, but was reached through a row of "
-                f"{instance._state.db}. Ask through a port instead."
-            )
+            _reached_across(model, owner, str(instance._state.db))
         return owner
 
 
-class QueryOnForeignTable:
-    """An execute wrapper for one alias: refuses SQL that names another context's tables.
-
-    Installed on every connection of a context by `fissile.apps`. Tables start with
-    their context's label and an underscore, so a name tells its owner.
-    """
-
-    def __init__(self, alias: str) -> None:
-        self.alias = alias
-
-    def __call__(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        """Run the statement unless it names a foreign table."""
-        # Values are parameters and never in the text, so a name in it is a name.
-        if (found := _foreign_tables(self.alias).search(sql)) is not None:
-            raise ForeignTable(
-                f"A statement on {self.alias}'s database names a table of {found[1].lower()}. "
-                f"Ask {found[1].lower()} through a port, or keep a local copy fed by its events."
-            )
-        return execute(sql, params, many, context)
-
-
-@cache
-def _foreign_tables(alias: str) -> re.Pattern[str]:
-    others = "|".join(re.escape(name) for name in registry.names() if name != alias)
-    return re.compile(rf"\b(?:from|join|into|update|table|only|references)\s+[\"`]?({others})_", re.IGNORECASE)
+def _reached_across(model: type[models.Model], owner: str, through: str) -> None:
+    guard.breach(
+        "sql", through, f"a row of {through} leads to {model._meta.db_table} of {owner}",
+        lambda: guard.ForeignTable(
+            f"{model._meta.label} belongs to {owner}, but was reached through a row of {through}. "
+            "Ask through a port instead."
+        ),
+    )  # fmt: skip

@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from fissile.contexts import Context
 from fissile.errors import BrokenContractError
 from fissile.messages import Envelope, Event, from_wire
 
 E = TypeVar("E", bound=Event)
 Handler = Callable[[E, Envelope], None]
 _AnyHandler = Callable[[Any, Envelope], None]
+
+# What became of a message whose handler ran.
+HANDLED = "handled"
 
 _handlers: dict[str, dict[str, tuple[type[Event], _AnyHandler]]] = {}
 
@@ -39,7 +41,7 @@ class Consumer:
     """A consumer and its handlers: wire name → (class of the event, function)."""
 
     name: str
-    handlers: Mapping[str, tuple[type[Event], _AnyHandler]] = field(default_factory=dict)
+    handlers: Mapping[str, tuple[type[Any], _AnyHandler]] = field(default_factory=dict)
 
     @property
     def context(self) -> str:
@@ -51,6 +53,11 @@ class Consumer:
         """The context whose stream this consumer follows."""
         return self.name.split(".", 1)[1]
 
+    @property
+    def exchange(self) -> str:
+        """The exchange that this consumer's queue is bound to."""
+        return self.source
+
     def handles(self, event_type: str) -> bool:
         """True if there is a handler for a wire name, or must be one.
 
@@ -59,8 +66,11 @@ class Consumer:
         """
         return event_type in self.handlers or _fact(event_type) in map(_fact, self.handlers)
 
-    def handle(self, message: Envelope) -> None:
-        """Call the handler. Raise UnknownVersion, BrokenContractError for a payload of another shape, or its error."""
+    def handle(self, message: Envelope) -> str:
+        """Call the handler and return HANDLED.
+
+        Raise UnknownVersion, BrokenContractError for a payload of another shape, or the handler's error.
+        """
         try:
             event_class, function = self.handlers[message.type]
         except KeyError:
@@ -69,6 +79,7 @@ class Consumer:
                 "Deploy the code that does, then replay."
             ) from None
         function(from_wire(event_class, message.data), message)
+        return HANDLED
 
 
 def consumes(event: type[E], *, into: str) -> Callable[[Handler[E]], Handler[E]]:
@@ -76,14 +87,15 @@ def consumes(event: type[E], *, into: str) -> Callable[[Handler[E]], Handler[E]]
 
     It is called as `handler(event, message)` inside the inbox's transaction on
     the database of `into`, once per message and in the order of each aggregate.
+    It writes projections, or calls use cases: their units of work join that transaction.
     """
     name = f"{into}.{event.name.split('.', 1)[0]}"
 
     def register(function: Handler[E]) -> Handler[E]:
         table = _handlers.setdefault(name, {})
         known = table.get(event.name)
-        if known is not None and _place(known[1]) != _place(function):
-            raise HandledTwice(f"{name} handles {event.name} in {_place(known[1])} and in {_place(function)}.")
+        if known is not None and place_of(known[1]) != place_of(function):
+            raise HandledTwice(f"{name} handles {event.name} in {place_of(known[1])} and in {place_of(function)}.")
         table[event.name] = (event, function)
         return function
 
@@ -100,19 +112,10 @@ def consumers_of(context: str) -> tuple[Consumer, ...]:
     return tuple(consumer(name) for name in sorted(_handlers) if name.split(".", 1)[0] == context)
 
 
-def undeclared(context: Context) -> tuple[str, ...]:
-    """Return where a context's declaration and its handlers differ, one sentence each."""
-    handled = {event for one in consumers_of(context.name) for event in one.handlers}
-    declared = set(context.consumes)
-    return tuple(
-        [f"{context.name} handles {event}, but context.py does not declare it." for event in sorted(handled - declared)]
-        + [f"{context.name} declares {event}, but no function handles it." for event in sorted(declared - handled)]
-    )
-
-
 def _fact(event_type: str) -> str:
     return event_type.rpartition(".v")[0]
 
 
-def _place(function: _AnyHandler) -> str:
+def place_of(function: Callable[..., Any]) -> str:
+    """Return where a handler is written, for people."""
     return f"{function.__module__}.{function.__qualname__}"

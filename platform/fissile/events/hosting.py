@@ -1,96 +1,59 @@
 """The threads that move events in one process: a relay per outbox, a consumer per stream.
 
-May touch: threads and their stop pipes; the loops open their own connections. The
+May touch: threads and their stop pipes, how often Python changes threads; the loops open their own connections. The
 Celery worker and `runserver` host the same threads.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from django.conf import settings
-from django.db import connections
 
 from fissile.contexts import registry
 
 from . import bus
-from .inbox import ConsumeLoop
+from .inbox import ConsumeLoop, Isolation
 from .outbox import publishing_contexts
 from .relay import RelayLoop
+from .relief import Relieved
 from .stopping import Stopping
+from .threads import Hosted, Target
 
 _log = logging.getLogger(__name__)
 
 # A batch has 4 s for its confirms and a handler's transaction 15 s for a statement;
 # what is in hand after that is given up: nothing is lost, some of it is repeated.
 GRACE_SECONDS = 8.0
-# A loop looks at its stop flag many times a second; SQLite may keep it waiting
-# for 20 s. One that has not looked for this long hangs (T24).
-HUNG_SECONDS = 90.0
+# How long a thread back from a server waits for one that computes, such as the one that writes traces.
+# Python's own 5 ms are as long as a commit; the relay sends a sixth more with this.
+_TURN_SECONDS = 0.0005
 _FIRST_RETRY_SECONDS = 0.2
 _LONGEST_RETRY_SECONDS = 2.0
 
-Target = Callable[[Stopping], None]
 
-
-class Hosted:
-    """A thread that runs until it is asked to stop; if it ends sooner, `on_death` is told its name."""
-
-    def __init__(self, name: str, target: Target, on_death: Callable[[str], None]) -> None:
-        self.name = name
-        self._target, self._on_death = target, on_death
-        self._stopping = Stopping()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Start the thread; a second call does nothing (Celery starts steps again after a reconnect)."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
-            self._thread.start()
-
-    def ask(self) -> None:
-        """Ask the thread to stop. Safe in a signal handler."""
-        self._stopping.ask()
-
-    def join(self, seconds: float) -> bool:
-        """Wait for the end of the thread; return whether it came."""
-        if self._thread is not None:
-            self._thread.join(seconds)
-        return not self.is_alive()
-
-    def is_alive(self) -> bool:
-        """True while the thread runs."""
-        return self._thread is not None and self._thread.is_alive()
-
-    def is_hung(self) -> bool:
-        """True if the thread runs, but has shown no sign of life for HUNG_SECONDS."""
-        return self.is_alive() and self._stopping.silent_seconds() > HUNG_SECONDS
-
-    def _run(self) -> None:
-        asked = False
-        try:
-            self._target(self._stopping)
-            asked = self._stopping.is_set()
-        except BaseException:
-            _log.critical("Thread %s ended with an error.", self.name, exc_info=True)
-            raise
-        finally:
-            connections.close_all()
-            if not asked:
-                self._on_death(self.name)
+def take_short_turns() -> None:
+    """Have this process's threads give way to each other often: all of them mostly wait."""
+    sys.setswitchinterval(_TURN_SECONDS)
 
 
 class Crew:
-    """Hosted threads that start and stop together; the shape of a Celery worker step."""
+    """Hosted threads that start and stop together; the shape of a Celery worker step.
 
-    def __init__(self, members: list[Hosted]) -> None:
-        self.members = members
+    `close` is called at the end of a stop with the seconds that are left of it.
+    """
+
+    def __init__(
+        self, members: Sequence[Hosted | Relieved], close: Callable[[float], None] = lambda seconds: None
+    ) -> None:
+        self.members, self._close = members, close
 
     def start(self) -> None:
         """Start every thread."""
+        take_short_turns()
         for member in self.members:
             member.start()
 
@@ -99,20 +62,31 @@ class Crew:
         for member in self.members:
             member.ask()
 
+    def look(self) -> None:
+        """Relieve threads that a handler keeps. To be called about once a second."""
+        for member in self.members:
+            member.look()
+
     def stop(self) -> None:
         """Ask, then wait for the work in hand, at most GRACE_SECONDS for all."""
         self.ask()
         ends = time.monotonic() + GRACE_SECONDS
         for member in self.members:
             if not member.join(max(0.0, ends - time.monotonic())):
-                _log.warning("Thread %s did not stop within %g s and is abandoned.", member.name, GRACE_SECONDS)
+                _log.warning("Thread %s did not stop in time and is abandoned.", member.name)
+        self._close(max(0.0, ends - time.monotonic()))
 
     terminate = stop
 
 
-def relay_loops(process_name: str) -> list[RelayLoop]:
-    """Return a relay for every outbox of this process, not running yet."""
-    return [RelayLoop(name, settings.FISSILE["broker_url"], name=process_name) for name in publishing_contexts()]
+def broker_of(context: str) -> str:
+    """Return the broker's address for a context of this process, with the context's own account."""
+    return str(settings.FISSILE["broker_urls"][context])
+
+
+def relay_loops(process_name: str, *, stands_by: bool = False) -> list[RelayLoop]:
+    """Return a relay for every outbox of this process, not running yet; one that `stands_by` yields to any other."""
+    return [RelayLoop(name, broker_of(name), name=process_name, stands_by=stands_by) for name in publishing_contexts()]
 
 
 def relay_crew(loops: list[RelayLoop], on_death: Callable[[str], None]) -> Crew:
@@ -121,19 +95,18 @@ def relay_crew(loops: list[RelayLoop], on_death: Callable[[str], None]) -> Crew:
 
 
 def consume_crew(on_death: Callable[[str], None]) -> Crew:
-    """Return a thread for every consumer of this process."""
-    return Crew(
-        [
-            Hosted(f"consume {name}", _consume(context.name, name), on_death)
-            for context in registry.installed()
-            for name in context.consumers
-        ]
-    )
+    """Return a thread for every consumer and every receiver of this process."""
+    isolation = Isolation()
+    members = [
+        Relieved(f"consume {name}", _loop_of(context.name, name, isolation), on_death)
+        for context in registry.installed()
+        for name in context.ears
+    ]
+    return Crew(members, isolation.close)
 
 
-def _consume(context: str, consumer: str) -> Target:
-    loop = ConsumeLoop(context, consumer, consumer, settings.FISSILE["broker_url"])
-    return lambda stopping: loop.run(stopping.is_set)
+def _loop_of(context: str, consumer: str, isolation: Isolation) -> Callable[[], ConsumeLoop]:
+    return lambda: ConsumeLoop(context, consumer, consumer, broker_of(context), isolation)
 
 
 def _after_declaring(target: Target) -> Target:
@@ -145,7 +118,11 @@ def _after_declaring(target: Target) -> Target:
             try:
                 declare_own_topology()
                 break
-            except bus.connection_errors(settings.FISSILE["broker_url"]) as lost:
+            except bus.SourceMissing as missing:
+                # That consumer's own loop waits for it; a relay does not wait for a neighbour.
+                _log.info("Relaying without all queues of this process: %s.", missing)
+                break
+            except broker_errors() as lost:
                 _log.warning("The broker cannot be reached; trying again in %.1f s: %s", pause, lost)
                 stopping.wait(pause)
                 pause = min(_LONGEST_RETRY_SECONDS, pause * 2)
@@ -154,8 +131,29 @@ def _after_declaring(target: Target) -> Target:
     return run
 
 
+def broker_errors() -> tuple[type[Exception], ...]:
+    """Return the exceptions that mean that a broker of this process was not to be had."""
+    urls = (broker_of(context.name) for context in registry.installed())
+    return tuple({error for url in urls for error in bus.connection_errors(url)})
+
+
 def declare_own_topology() -> bus.Topology:
-    """Declare what the installed contexts publish to and consume from; return it."""
-    topology = bus.topology_of(registry.installed())
-    bus.declare(settings.FISSILE["broker_url"], topology.exchanges, topology.queues)
-    return topology
+    """Declare what the installed contexts publish to and consume from, each with its own account; return it.
+
+    Raise bus.SourceMissing, once all else is declared, when a neighbour's exchange is not there yet.
+    """
+    own = {context.name: bus.topology_of([context]) for context in registry.installed()}
+    for name, topology in own.items():
+        bus.declare(broker_of(name), topology.exchanges, ())
+    missing = [sentence for name, topology in own.items() if (sentence := _declare_queues(name, topology))]
+    if missing:
+        raise bus.SourceMissing("; ".join(missing))
+    return bus.topology_of(registry.installed())
+
+
+def _declare_queues(context: str, topology: bus.Topology) -> str:
+    try:
+        bus.declare(broker_of(context), (), topology.queues)
+    except bus.SourceMissing as missing:
+        return f"{context}: {missing}"
+    return ""

@@ -1,4 +1,4 @@
-"""Abstract rows of the events floor: the outbox with its lane, the inbox with its positions.
+"""Abstract rows of the events floor: the outbox with its lanes, the inbox with its positions and consumers.
 
 Each context declares concrete ones on its own alias. Time is the database's clock.
 """
@@ -14,11 +14,9 @@ from django.db.models import Q
 from fissile.data.clock import Clock
 from fissile.messages import uuid7
 
-# Lanes are stored with each row from the first migration on, so that a context
-# can be given several leases later without touching old rows.
+# As many relays as can share one context's outbox. Stored with each row: another
+# number would need every unsent row's lane computed anew.
 LANES = 16
-# One lease per context for now: this row covers all lanes.
-WHOLE_CONTEXT = 0
 
 
 def lane_of(aggregate: str) -> int:
@@ -68,13 +66,20 @@ class OutboxRow(models.Model):
 
 
 class LaneRow(models.Model):
-    """The lease of a context's relay. `fence` only grows, also when the same owner comes back."""
+    """The lease of one lane. `fence` only grows, also when the same owner comes back.
+
+    Until `wanted_until` the lane is promised to the relay `wanted_by`: its owner
+    gives it back, and nobody else takes it. `reason` tells why it is paused.
+    """
 
     lane = models.PositiveSmallIntegerField(primary_key=True)
     owner = models.TextField(default="", blank=True)
     fence = models.BigIntegerField(default=0)
     lease_until = models.DateTimeField(db_default=Clock())
+    wanted_by = models.TextField(db_default="", blank=True)
+    wanted_until = models.DateTimeField(null=True, blank=True)
     paused = models.BooleanField(default=False)
+    reason = models.TextField(db_default="", blank=True)
 
     class Meta:
         abstract = True
@@ -151,3 +156,25 @@ class PositionRow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.consumer}: {self.aggregate}@{self.applied_version}"
+
+
+class ConsumerRow(models.Model):
+    """One consumer as an operator steers it. A paused one goes on storing messages and applies none.
+
+    `since`, `by` and `reason` tell of the last time that it was paused or resumed.
+    `duplicates` counts the messages that it received and that told nothing new.
+    """
+
+    name = models.TextField(primary_key=True)
+    paused = models.BooleanField(default=False)
+    since = models.DateTimeField(null=True, blank=True)
+    by = models.TextField(default="", blank=True)
+    reason = models.TextField(default="", blank=True)
+    # By the database: processes of the version before insert rows without it.
+    duplicates = models.BigIntegerField(db_default=0)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.name}: {'paused' if self.paused else 'running'}"

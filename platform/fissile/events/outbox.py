@@ -1,12 +1,12 @@
 """The outbox: appending an event beside the change it tells of, and reading how it goes.
 
-May touch: the outbox and lane rows of one context, on that context's alias.
+May touch: the outbox rows of one context, on that context's alias.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, cast
 
 from django.apps import apps
@@ -16,28 +16,30 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from fissile import carry
 from fissile.contexts import registry
 from fissile.data.clock import database_now
-from fissile.messages import Event, to_wire, uuid7
+from fissile.messages import Directed, Event, to_wire, uuid7
 from fissile.messages.envelope import TENANT
 from fissile.watch.tracing import span
 
-from .models import WHOLE_CONTEXT, LaneRow, OutboxRow, lane_of
+from .lanes import LaneStatus, Waiting, lane_status
+from .models import OutboxRow, lane_of
 
 
-def append(event: Event, version: int, context: str) -> OutboxRow:
-    """Insert `event` as `version` of its aggregate, in the transaction that is open on the context's alias.
+def append(message: Event | Directed, version: int, context: str) -> OutboxRow:
+    """Insert `message` as `version` of its aggregate, in the transaction that is open on the context's alias.
 
     The row stores the trace context of its own span, so that the relay's publish,
-    however much later, is that span's child.
+    however much later, is that span's child; and, of a command or a reply, to whom it goes.
     """
-    with span(f"outbox {event.context}", event=event.name, aggregate=event.aggregate, version=version):
+    directed = message if isinstance(message, Directed) else None
+    with span(f"outbox {context}", event=message.name, aggregate=message.aggregate, version=version):
         row = outbox_of(context)(
-            id=uuid7(),
-            aggregate=event.aggregate,
+            id=directed.id if directed else uuid7(),
+            aggregate=message.aggregate,
             version=version,
-            lane=lane_of(event.aggregate),
-            type=event.name,
-            payload=to_wire(event),
-            headers=_headers(),
+            lane=lane_of(message.aggregate),
+            type=message.name,
+            payload=to_wire(directed.body if directed else message),
+            headers=_headers() | ({"to": directed.to} if directed else {}),
         )
         row.save(using=context, force_insert=True)
     return row
@@ -59,11 +61,6 @@ def _headers() -> dict[str, Any]:
 def outbox_of(context: str) -> type[OutboxRow]:
     """Return `<Context>Outbox`; raise LookupError if the context has none."""
     return cast(type[OutboxRow], apps.get_app_config(context).get_model(f"{context}outbox"))
-
-
-def lane_model_of(context: str) -> type[LaneRow]:
-    """Return `<Context>Lane`; raise LookupError if the context has none."""
-    return cast(type[LaneRow], apps.get_app_config(context).get_model(f"{context}lane"))
 
 
 def publishing_contexts() -> tuple[str, ...]:
@@ -90,35 +87,42 @@ class OutboxStatus:
     parked: int
     sent: int
     reason: str
-    owner: str
-    lease_seconds: float
-    fence: int
-    paused: bool
+    lanes: tuple[LaneStatus, ...]
+
+    @property
+    def owners(self) -> dict[str, int]:
+        """The relays that hold lanes, each with how many."""
+        return dict(sorted(Counter(lane.owner for lane in self.lanes if lane.owner).items()))
+
+    @property
+    def paused(self) -> tuple[int, ...]:
+        """The lanes that are held up on purpose."""
+        return tuple(lane.lane for lane in self.lanes if lane.paused)
+
+    @property
+    def lease_seconds(self) -> float:
+        """What is left of the lease that ends first; 0 if a lane that should be held is not."""
+        return min((lane.lease_seconds for lane in self.lanes if not lane.paused), default=0.0)
 
 
 def status_of(context: str) -> OutboxStatus:
     """Read an outbox's figures; ages are by the database's clock."""
-    waiting = Q(sent_at__isnull=True, parked_at__isnull=True)
+    unparked = Q(sent_at__isnull=True, parked_at__isnull=True)
     rows = outbox_of(context)._default_manager.using(context)
     figures = rows.aggregate(
-        pending=Count("seq", filter=waiting),
-        oldest=Min("recorded_at", filter=waiting),
-        retrying=Count("seq", filter=waiting & Q(attempts__gt=0)),
+        retrying=Count("seq", filter=unparked & Q(attempts__gt=0)),
         parked=Count("seq", filter=Q(sent_at__isnull=True, parked_at__isnull=False)),
         sent=Count("seq", filter=Q(sent_at__isnull=False)),
     )
+    by_lane = rows.filter(unparked).values("lane").annotate(pending=Count("seq"), oldest=Min("recorded_at"))
+    waiting = {one["lane"]: Waiting(pending=one["pending"], oldest=one["oldest"]) for one in by_lane.order_by()}
     troubled = rows.filter(sent_at__isnull=True).exclude(reason="").order_by("seq").first()
-    lane = lane_model_of(context)._default_manager.using(context).filter(lane=WHOLE_CONTEXT).first()
-    now = database_now(context)
-    oldest = figures.pop("oldest")
-    left = max(timedelta(0), lane.lease_until - now) if lane else timedelta(0)
+    lanes = lane_status(context, waiting, database_now(context))
     return OutboxStatus(
         context=context,
-        oldest_seconds=max(0.0, (now - oldest).total_seconds()) if oldest else None,
+        pending=sum(lane.pending for lane in lanes),
+        oldest_seconds=max((lane.oldest_seconds for lane in lanes if lane.oldest_seconds is not None), default=None),
         reason=troubled.reason if troubled else "",
-        owner=lane.owner if lane and left else "",
-        lease_seconds=left.total_seconds(),
-        fence=lane.fence if lane else 0,
-        paused=bool(lane and lane.paused),
+        lanes=lanes,
         **figures,
     )

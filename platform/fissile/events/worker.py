@@ -17,7 +17,7 @@ from celery.worker import state
 
 _log = logging.getLogger(__name__)
 
-_LOOK_SECONDS = 5.0
+_LOOK_SECONDS = 1.0
 # sysexits.h EX_SOFTWARE: the supervisor starts the worker again.
 _EXIT_CODE = 70
 
@@ -130,7 +130,10 @@ _watcher: threading.Thread | None = None
 
 
 def _watch(member: Any) -> None:
-    """End the worker if `member` hangs: alive and consuming nothing is worse than gone (T24)."""
+    """Have `member` relieved if a handler keeps it, and end the worker if it hangs.
+
+    Alive and consuming nothing is worse than gone (T24).
+    """
     global _watcher
     _watched.append(member)
     if _watcher is None:
@@ -142,6 +145,12 @@ def _look_after_members() -> None:
     pause = threading.Event()
     while not pause.wait(_LOOK_SECONDS):
         for member in _watched:
+            try:
+                member.look()
+            except Exception:  # noqa: BLE001 - whatever it was, the worker must not go on without knowing
+                _log.exception("Thread %s could not be relieved.", member.name)
+                end_worker(member.name)
+                return
             if member.is_hung():
                 end_worker(member.name)
                 return

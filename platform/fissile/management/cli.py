@@ -6,7 +6,9 @@ Data goes to stdout, talk to stderr. Exit codes: 0 done, 1 bug, 2 usage, 3 findi
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 SCHEMA = "cli/1"
-USAGE, FINDINGS, UNREACHABLE, REFUSED = 2, 3, 4, 5
+USAGE, FINDINGS, UNREACHABLE, REFUSED, INTERRUPTED = 2, 3, 4, 5, 130
 _EXIT_CODES = (
     "exit codes: 0 done, 1 unexpected, 2 usage, 3 findings, 4 dependency unreachable (retry), "
     "5 refused, 130 interrupted"
@@ -24,12 +26,16 @@ _EXIT_CODES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a command found: `data` for programs, `text` for people, `next` the commands that follow."""
+    """What a command found: `data` for programs, `text` for people, `next` the commands that follow.
+
+    `code` is 0; or FINDINGS or INTERRUPTED, for an answer that should stop a script.
+    """
 
     data: Any
     text: str
     warnings: Sequence[str] = ()
     next: Sequence[str] = ()
+    code: int = 0
 
 
 class CliError(Exception):
@@ -38,6 +44,14 @@ class CliError(Exception):
     def __init__(self, identity: str, message: str, *, where: str = "", hint: str = "", code: int = 1) -> None:
         super().__init__(message)
         self.identity, self.where, self.hint, self.code = identity, where, hint, code
+
+
+def operator_name() -> str:
+    """Return who runs this command, for the log and for the rows it changes."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run a number without a name
+        return str(os.getuid())
 
 
 class HouseCommand(BaseCommand):
@@ -75,17 +89,13 @@ class HouseCommand(BaseCommand):
             where = f"\n  Where {wrong.where}" if wrong.where else ""
             raise CommandError(f"{wrong}{where}{hint}", returncode=wrong.code) from wrong
         if as_json:
-            self._print(
-                {
-                    "schema": SCHEMA,
-                    "command": spoken,
-                    "ok": True,
-                    "data": result.data,
-                    "warnings": list(result.warnings),
-                    "next": list(result.next),
-                }
-            )
-            return
+            self._print(_success(spoken, result))
+        else:
+            self._tell(result)
+        if result.code:
+            sys.exit(result.code)
+
+    def _tell(self, result: Result) -> None:
         self.stdout.write(result.text)
         for warning in result.warnings:
             self.stderr.write(f"warning: {warning}")
@@ -94,6 +104,17 @@ class HouseCommand(BaseCommand):
 
     def _print(self, document: dict[str, Any]) -> None:
         self.stdout.write(json.dumps(document, default=str))
+
+
+def _success(spoken: str, result: Result) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "command": spoken,
+        "ok": not result.code,
+        "data": result.data,
+        "warnings": list(result.warnings),
+        "next": list(result.next),
+    }
 
 
 def _failure(spoken: str, wrong: CliError) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def to_wire(value: Any) -> Any:
 def from_wire(shape: type[T] | Any, data: Any) -> T:
     """Return `data` as a value of `shape`; raise BrokenContractError naming the path."""
     try:
-        return msgspec.convert(data, shape, strict=True)
+        return msgspec.convert(data, shape, strict=True, str_keys=True)
     except msgspec.ValidationError as wrong:
         name = getattr(shape, "__name__", str(shape))
         raise BrokenContractError(f"Not a {name}: {wrong}") from wrong

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 PATTERNS = {
@@ -41,7 +41,7 @@ class NotOffered(Exception):
 
 
 class Scene(Protocol):
-    """A running system, as a clause sees it. `topology` is monolith or split, `tier` embedded or real."""
+    """A running system, as a clause sees it. `topology` is a cut's name, `tier` embedded or real."""
 
     @property
     def url(self) -> str:
@@ -49,7 +49,7 @@ class Scene(Protocol):
 
     @property
     def topology(self) -> str:
-        """`monolith` or `split`; `unknown` for a system somebody else started."""
+        """The name of the cut, such as `monolith`; `unknown` for a system somebody else started."""
 
     @property
     def tier(self) -> str:
@@ -58,10 +58,14 @@ class Scene(Protocol):
 
 @dataclass(frozen=True)
 class Clause:
-    """One claim and how it is looked at: `look` returns what was seen, or raises Red or NotOffered."""
+    """One claim and how it is looked at: `look` returns what was seen, or raises Red or NotOffered.
+
+    `in_any_cut`: it looks at the source, or at processes of its own, and so sees the same whatever the cut.
+    """
 
     name: str
     look: Callable[[Scene], str]
+    in_any_cut: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,13 +74,16 @@ class Sabotage:
 
     `patches`: `module:function` per process name pattern, for what a process does.
     `plants`: lines appended to files (by path) of the copied trees that clauses
-    look at, for what stands in the source.
+    look at, for what stands in the source. `stores`: a `module:function` that is
+    given the name of the house's stores once they are made, for what the servers
+    of the real tier allow.
     """
 
     name: str
     clause: str
     patches: Mapping[str, str] = field(default_factory=dict)
     plants: Mapping[str, str] = field(default_factory=dict)
+    stores: str = ""
     # Where the break means something; elsewhere it is not offered. Empty: everywhere.
     tiers: tuple[str, ...] = ()
 
@@ -91,16 +98,23 @@ class Proof:
     clauses: list[Clause] = field(default_factory=list)
     sabotages: list[Sabotage] = field(default_factory=list)
 
-    def clause(self, name: str) -> Callable[[Callable[[Scene], str]], Callable[[Scene], str]]:
+    def clause(
+        self, name: str, *, in_any_cut: bool = False
+    ) -> Callable[[Callable[[Scene], str]], Callable[[Scene], str]]:
         """Add the decorated function as a clause; names are unique within a proof."""
         if any(clause.name == name for clause in self.clauses):
             raise ValueError(f"proof {self.number} has two clauses named {name!r}")
 
         def add(look: Callable[[Scene], str]) -> Callable[[Scene], str]:
-            self.clauses.append(Clause(name, look))
+            self.clauses.append(Clause(name, look, in_any_cut))
             return look
 
         return add
+
+    def of_a_cut(self, *, and_clause: str = "") -> Proof:
+        """Return the proof without the clauses that see the same in any cut, but for the one named."""
+        kept = [clause for clause in self.clauses if not clause.in_any_cut or clause.name == and_clause]
+        return replace(self, clauses=kept)
 
     def sabotaged_by(
         self,
@@ -109,13 +123,21 @@ class Proof:
         clause: str,
         patches: Mapping[str, str] | None = None,
         plants: Mapping[str, str] | None = None,
+        stores: str = "",
         tiers: tuple[str, ...] = (),
     ) -> None:
         """Add a negative control that must turn exactly `clause` red."""
         if all(known.name != clause for known in self.clauses):
             raise ValueError(f"proof {self.number} has no clause named {clause!r}")
         self.sabotages.append(
-            Sabotage(name=name, clause=clause, patches=dict(patches or {}), plants=dict(plants or {}), tiers=tiers)
+            Sabotage(
+                name=name,
+                clause=clause,
+                patches=dict(patches or {}),
+                plants=dict(plants or {}),
+                stores=stores,
+                tiers=tiers,
+            )
         )
 
 

@@ -119,6 +119,4 @@ def judged(proof: Proof, break_: Sabotage, result: ProofResult) -> SabotageResul
         seen = f"more than the named clause failed: {others}"
     else:
         seen = f"the clause is {named.verdict}: {named.seen}"
-    return SabotageResult(
-        number=proof.number, sabotage=break_.name, clause=break_.clause, caught=caught, seen=seen
-    )
+    return SabotageResult(number=proof.number, sabotage=break_.name, clause=break_.clause, caught=caught, seen=seen)

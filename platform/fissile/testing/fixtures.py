@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def a_context_at_home(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Give a test with a database the house's keys, and the waker's connection back after it.
+    """Give a test with a database the house's keys; take its bus and the waker's connection back after it.
 
     The keys lie in the tests' own folder. While the waker listens, PostgreSQL would
     refuse to drop the test database.
@@ -33,6 +33,7 @@ def a_context_at_home(request: pytest.FixtureRequest) -> Iterator[None]:
     from fissile import trust
     from fissile.contexts import registry
     from fissile.events import wakeup
+    from fissile.testing import broker
     from fissile.trust import keys
 
     names = ["users-access", *(keys.service_key(name) for name in registry.names())]
@@ -40,3 +41,4 @@ def a_context_at_home(request: pytest.FixtureRequest) -> Iterator[None]:
     trust.configure(keys_dir=settings.FISSILE["keys_dir"])
     yield
     wakeup.close()
+    broker.forget()

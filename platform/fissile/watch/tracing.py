@@ -18,7 +18,7 @@ from typing import Any, Literal
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 
@@ -65,6 +65,7 @@ class StoreExporter(SpanExporter):
 
 _set_up_in: int | None = None
 _provider: TracerProvider | None = None
+_recorder: tuple[SpanProcessor, Resource] | None = None
 
 
 def setup(service_name: str, traces_file: Path) -> None:
@@ -73,7 +74,7 @@ def setup(service_name: str, traces_file: Path) -> None:
     After a fork the provider goes on by itself (its thread and its connection are
     made again in the child), so a call there does nothing either.
     """
-    global _set_up_in, _provider
+    global _set_up_in, _provider, _recorder
     if _set_up_in is not None:
         _set_up_in = os.getpid()
         return
@@ -81,9 +82,16 @@ def setup(service_name: str, traces_file: Path) -> None:
     resource = Resource({"service.name": service_name})
     _provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     exporter = StoreExporter(TraceStore(traces_file), service_name)
-    _provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=_SCHEDULE_MILLISECONDS))
+    processor = BatchSpanProcessor(exporter, schedule_delay_millis=_SCHEDULE_MILLISECONDS)
+    _provider.add_span_processor(processor)
+    _recorder = processor, resource
     trace.set_tracer_provider(_provider)
     atexit.register(shutdown)
+
+
+def recorder() -> tuple[SpanProcessor, Resource] | None:
+    """Return what takes finished spans, and what describes this process; None before `setup`."""
+    return _recorder
 
 
 def flush() -> None:

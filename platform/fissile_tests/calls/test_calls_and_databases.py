@@ -6,10 +6,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.conf import settings
 from django.db import OperationalError, connections, transaction
 
 from fissile.calls import CallInsideTransaction, neighbour
 from fissile.calls.limits import statements_within
+from fissile.data import guard
 from fissile.errors import UncertainError
 
 ALIAS = "orders"
@@ -25,6 +27,21 @@ def test_a_neighbour_is_not_asked_inside_a_transaction(way):
         ask()
 
     assert ask() == 3
+
+
+@pytest.mark.django_db(databases=[ALIAS], transaction=True)
+@pytest.mark.parametrize(("mode", "told"), [("report", 1), ("off", 0)])
+def test_where_that_is_only_reported_or_off_the_neighbour_is_asked(way, caplog, mode, told):
+    guard.configure(guard.Policy(calls=mode))
+    try:
+        with transaction.atomic(using=ALIAS):
+            assert (ask(), ask()) == (3, 3)
+    finally:
+        guard.configure(guard.Policy(**settings.FISSILE["guard"]))
+
+    lines = [record.getMessage() for record in caplog.records if record.name == "fissile.guard"]
+    assert len(lines) == told
+    assert all(line.startswith("BND203 orders: call callee.size_of while a transaction is open at") for line in lines)
 
 
 @pytest.mark.django_db(databases=[ALIAS])
@@ -80,7 +97,7 @@ def test_a_call_that_opens_the_connection_takes_its_limit_away_and_leaves_the_gu
     with ThreadPoolExecutor(1) as fresh_thread:
         left = fresh_thread.submit(wrappers_after_a_first_call).result()
 
-    assert left == ["QueryOnForeignTable"]
+    assert left == ["StatementGuard"]
 
 
 def wrappers_after_a_first_call():

@@ -116,7 +116,7 @@ def test_a_refusal_whose_class_is_unknown_keeps_code_and_status(way):
     [
         ("be_unreachable", UnreachableError), ("be_uncertain", UncertainError), ("break_contract", BrokenContractError),
         ("break_down", BrokenContractError), ("lose_database", UnreachableError),
-        ("answer_an_object", BrokenContractError), ("missing", BrokenContractError),
+        ("missing", BrokenContractError),
     ],
 )  # fmt: skip
 def test_a_failure_keeps_its_family(way, function, family):

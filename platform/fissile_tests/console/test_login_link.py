@@ -6,13 +6,15 @@ import json
 import threading
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client, RequestFactory
 
 from fissile.console import devlogin
 
-pytestmark = pytest.mark.django_db(databases=["operations", "users", "orders", "bff", "shoplet"])
+# The first page shows every context that is installed.
+pytestmark = pytest.mark.django_db(databases=["operations", *settings.FISSILE["contexts"]])
 
 
 @pytest.fixture(autouse=True)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 
+from fissile.data.guard import writing
 from fissile.messages import uuid7
 from fissile_tests.shoplet.models import ShopletInbox, ShopletOutbox, ShopletPosition
 
-pytestmark = pytest.mark.django_db(databases=["operations", "users", "orders", "bff", "shoplet"])
+# The first page shows every context that is installed.
+pytestmark = pytest.mark.django_db(databases=["operations", *settings.FISSILE["contexts"]])
 HEADERS = {"correlationid": "c", "traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01", "tenant": "shop"}
 
 
@@ -27,7 +30,8 @@ def a_message(state="parked", version=1, **changes):
         "headers": HEADERS,
         "state": state,
     }
-    return ShopletInbox.objects.create(**{**row, **changes})
+    with writing("shoplet"):
+        return ShopletInbox.objects.create(**{**row, **changes})
 
 
 def an_event(**changes):
@@ -39,7 +43,8 @@ def an_event(**changes):
         "payload": {"things": 1},
         "headers": HEADERS,
     }
-    return ShopletOutbox.objects.create(**{**row, **changes})
+    with writing("shoplet"):
+        return ShopletOutbox.objects.create(**{**row, **changes})
 
 
 @pytest.fixture
@@ -137,7 +142,7 @@ def test_a_replayed_letter_is_back_in_line_and_the_log_says_who_and_why(operator
 
     text = replay(operator, first, second, reason="the shelf is mended").content.decode()
 
-    assert "1 dead letter put back in line" in text
+    assert "Replay dead letters: 1 done." in text
     first.refresh_from_db()
     assert (first.state, first.attempts) == ("waiting", 0)
     entry = LogEntry.objects.get()
@@ -149,7 +154,8 @@ def test_a_replayed_letter_is_back_in_line_and_the_log_says_who_and_why(operator
 
 def test_a_letter_that_was_applied_meanwhile_is_not_repeated(operator):
     row = a_message()
-    ShopletPosition.objects.create(consumer=row.consumer, aggregate=row.aggregate, applied_version=1)
+    with writing("shoplet"):
+        ShopletPosition.objects.create(consumer=row.consumer, aggregate=row.aggregate, applied_version=1)
 
     assert "already applied" in replay(operator, row, reason="because").content.decode()
     assert LogEntry.objects.count() == 0
@@ -157,7 +163,7 @@ def test_a_letter_that_was_applied_meanwhile_is_not_repeated(operator):
 
 def test_a_parked_event_can_be_sent_again(operator):
     event = an_event(parked_at="2026-01-01T00:00Z", reason="no queue is bound", attempts=5)
-    data = {"action": "replay_selected", "_selected_action": [event.pk], "reason": "the queue is bound now"}
+    data = {"action": "retry_selected", "_selected_action": [event.pk], "reason": "the queue is bound now"}
 
     operator.post(page("shopletoutbox_changelist"), data)
 
@@ -169,7 +175,7 @@ def test_a_parked_event_can_be_sent_again(operator):
 def test_a_row_that_is_not_parked_is_not_replayed(operator):
     row = a_message(state="waiting")
 
-    assert "nothing to replay" in replay(operator, row, reason="because").content.decode()
+    assert "not parked; nothing is done" in replay(operator, row, reason="because").content.decode()
 
 
 def test_who_may_only_look_may_not_replay(viewer):

@@ -9,7 +9,8 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, transaction
 
-from fissile.data.ownership import ContextRouter, ForeignTable
+from fissile.data.guard import ForeignTable
+from fissile.data.ownership import ContextRouter
 
 
 def model(label):

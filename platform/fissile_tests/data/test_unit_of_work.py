@@ -10,6 +10,7 @@ import pytest
 from django.apps import apps
 from django.db import Error, OperationalError, connections, transaction
 
+from fissile.data.guard import writing
 from fissile.data.models import UnpublishedChange
 from fissile.data.unit_of_work import OutsideUnitOfWork, after_commit, in_open_transaction, unit_of_work
 from fissile.errors import UncertainError, UnreachableError
@@ -127,7 +128,11 @@ def test_raw_sql_cannot_change_an_aggregate_without_its_event(statement):
     with unit_of_work("shoplet") as work:
         work.record(basket, filled(basket))
 
-    with pytest.raises(Error, match="without its event"), connections["shoplet"].cursor() as cursor:
+    with (
+        pytest.raises(Error, match="without its event"),
+        writing("shoplet"),
+        connections["shoplet"].cursor() as cursor,
+    ):
         cursor.execute(statement)
 
     assert baskets().get().things == 0

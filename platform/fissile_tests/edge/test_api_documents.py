@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import api_stage
 import pytest
@@ -22,6 +24,34 @@ def document():
     answer = Client().get("/api/schema/stage")
     assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
     return answer.json()
+
+
+TOGETHER = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+import django
+django.setup()
+from django.urls import get_resolver
+from fissile.contexts import registry
+from fissile.edge.api import documents
+get_resolver().url_patterns
+names = [name for name in registry.names() if name in documents._patterns]
+begin = Barrier(len(names))
+def ask(name):
+    begin.wait()
+    return documents.document_of(name)["info"]["title"]
+sys.setswitchinterval(1e-6)
+with ThreadPoolExecutor(len(names)) as threads:
+    print(*threads.map(ask, names), sep="\\n")
+"""
+
+
+def test_the_first_documents_of_a_process_may_be_asked_for_all_at_once():
+    done = subprocess.run([sys.executable, "-c", TOGETHER], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert "Fissile: orders" in done.stdout.splitlines()
 
 
 def operations(document):

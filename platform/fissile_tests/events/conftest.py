@@ -22,7 +22,7 @@ from .slow_link import SlowLink
 def broker_url(tmp_path):
     """RabbitMQ on the real tier, else a bus file of this test alone."""
     if settings.FISSILE["tier"] == "real":
-        return settings.FISSILE["broker_url"]
+        return settings.FISSILE["broker_urls"]["shoplet"]
     return f"sqlitebus:///{tmp_path}/bus.sqlite3"
 
 
@@ -43,6 +43,16 @@ def bound(broker_url):
     with topology.connect(broker_url) as connection, connection.channel() as channel:
         for name in made:
             channel.queue_delete(name)
+
+
+@pytest.fixture
+def queue(broker_url):
+    """A queue of this test, bound to the depot's stream."""
+    name = f"test.{uuid4().hex}"
+    bus.declare(broker_url, ("depot",), ((name, "depot"),))
+    yield name
+    with topology.connect(broker_url) as connection, connection.channel() as channel:
+        channel.queue_delete(name)
 
 
 @pytest.fixture
@@ -73,8 +83,8 @@ def relaying(broker_url):
     with topology.connect(broker_url) as connection, connection.channel() as channel:
         channel.exchange_delete("shoplet")
 
-    def start(url=broker_url):
-        loop, stopping = RelayLoop("shoplet", url, name="test"), Stopping()
+    def start(url=broker_url, *, stands_by=False):
+        loop, stopping = RelayLoop("shoplet", url, name="test", stands_by=stands_by), Stopping()
 
         def run():
             loop.run(stopping)
@@ -99,6 +109,6 @@ def relaying(broker_url):
 @pytest.fixture
 def slow_link():
     """A TCP link to RabbitMQ that a test can hold up or fill with heartbeats."""
-    link = SlowLink(settings.FISSILE["broker_url"])
+    link = SlowLink(settings.FISSILE["broker_urls"]["shoplet"])
     yield link
     link.close()

@@ -11,6 +11,7 @@ from django.apps import apps
 from django.db.models import F
 
 from fissile.data.clock import Clock
+from fissile.data.guard import writing
 from fissile.events.consumers import consumer
 from fissile.events.inbox import core
 from fissile.events.inbox.received import received
@@ -65,14 +66,19 @@ def arrival(message: Envelope, *, redelivered: bool = False) -> Arrival:
 
 
 class Ear:
-    """Shoplet's ear on the depot: one shell, whose broker is a list of what it was told."""
+    """Shoplet's ear on the depot: one shell, whose broker is a list of what it was told.
 
-    def __init__(self) -> None:
+    With `isolates` it hands suspects over, to the list `isolated`.
+    """
+
+    def __init__(self, *, isolates: bool = False) -> None:
         self.told: list[str] = []
+        self.isolated: list[str] = []
         self.shell = InboxShell(
             consumer(EAR),
             acknowledge=lambda: self.told.append("ack"),
             disconnect=lambda: self.told.append("disconnect"),
+            isolate=self.isolated.append if isolates else None,
             jitter=lambda: 0.0,
         )
 
@@ -86,7 +92,8 @@ class Ear:
         """Store messages as if their process had died before it looked at them."""
         arrivals = [received(arrival(one)) for one in messages]
         self.shell._store.ensure([one.aggregate for one in arrivals])
-        self.shell._store.store(arrivals)
+        with writing("shoplet"):
+            self.shell._store.store(arrivals)
 
     def sweep(self) -> None:
         """Look at what is due."""
@@ -114,7 +121,16 @@ def inbox() -> Any:
 
 def hurry() -> None:
     """Let every back-off and every mark's lease run out now."""
-    inbox().filter(due__isnull=False).update(due=Clock(), marked_until=None)
+    with writing("shoplet"):
+        inbox().filter(due__isnull=False).update(due=Clock(), marked_until=None)
+
+
+def lapse(attempts: int = 1) -> None:
+    """Let every mark's lease run out now; make one where there is none, of a run that never came back."""
+    with writing("shoplet"):
+        waiting = inbox().filter(state="waiting", due__isnull=False)
+        waiting.filter(attempts=0).update(attempts=attempts)
+        waiting.update(marked_until=Clock())
 
 
 def heard() -> list[tuple[str, int]]:

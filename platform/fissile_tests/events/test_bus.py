@@ -112,8 +112,27 @@ def test_topology_follows_from_what_contexts_say_of_themselves():
 
     found = bus.topology_of([depot, shop])
 
-    assert found.exchanges == ("depot", "users")
+    assert found.exchanges == ("depot",), "an exchange is its owner's to declare"
     assert found.queues == (("shop.depot", "depot"), ("shop.users", "users"))
+
+
+def test_dead_letters_stay_with_the_context_whose_queue_gave_them_up():
+    assert topology.dead_letters_of("shop.users") == "shop.dead-letters"
+
+
+@pytest.mark.real
+def test_a_queue_whose_source_is_not_there_yet_hinders_no_other(broker_url, exchange):
+    made = f"early.{exchange}"
+    try:
+        with pytest.raises(bus.SourceMissing, match="the exchange of nobody-yet is not there yet"):
+            bus.declare(broker_url, [exchange], [("early.never", "nobody-yet"), (made, exchange)])
+
+        with topology.connect(broker_url) as connection, connection.channel() as channel:
+            assert channel.queue_declare(made, passive=True).queue == made
+    finally:
+        with topology.connect(broker_url) as connection, connection.channel() as channel:
+            channel.queue_delete(made)
+            channel.queue_delete("early.never")
 
 
 @pytest.mark.real

@@ -22,6 +22,8 @@ from fissile.events.inbox.core import (
     Handle,
     Head,
     Inbox,
+    Isolate,
+    Isolated,
     Lock,
     Locked,
     Look,
@@ -77,7 +79,7 @@ def at_run(row):
 def at_verdict(attempts, failed):
     """Return a machine whose handler has just failed on the given attempt, and its answer to the lock."""
     inbox = at_run(Row(message(1), attempts=attempts - 1))
-    marked = head(0, Row(message(1), attempts=attempts, is_due=False))
+    marked = head(0, Row(message(1), attempts=attempts, is_due=False, is_marked=True))
     inbox.step(marked)
     assert inbox.step(failed) == [Rollback(), Begin(), Lock(("parcel/a",), wait=True)]
     return inbox.step(marked)
@@ -167,19 +169,19 @@ def test_a_handler_from_the_table_runs_only_under_a_committed_mark():
 
     assert effects == [Mark(Row(message(1))), Commit()]
     assert inbox.step(Committed()) == [Begin(), Lock(("parcel/a",), wait=True)]
-    assert names(inbox.step(head(0, Row(message(1), attempts=1)))) == ["Handle", "Apply", "Commit"]
+    assert names(inbox.step(head(0, Row(message(1), attempts=1, is_marked=True)))) == ["Handle", "Apply", "Commit"]
 
 
 def test_after_a_run_the_rows_behind_it_are_looked_at():
     inbox = at_run(Row(message(1)))
-    inbox.step(head(0, Row(message(1), attempts=1), Row(message(2), is_due=False)))
+    inbox.step(head(0, Row(message(1), attempts=1, is_marked=True), Row(message(2), is_due=False)))
 
     assert inbox.step(Committed()) == [Begin(), Lock(("parcel/a",), wait=False)]
 
 
 def test_after_a_run_with_nothing_behind_it_the_machine_goes_on():
     inbox = at_run(Row(message(1)))
-    inbox.step(head(0, Row(message(1), attempts=1)))
+    inbox.step(head(0, Row(message(1), attempts=1, is_marked=True)))
 
     assert inbox.step(Committed()) == []
     assert inbox.doing == "idle"
@@ -198,22 +200,32 @@ def test_a_zombie_that_wakes_before_its_run_goes_home(row):
 
 def test_a_zombie_that_wakes_before_its_verdict_goes_home():
     inbox = at_run(Row(message(1)))
-    inbox.step(head(0, Row(message(1), attempts=1)))
+    inbox.step(head(0, Row(message(1), attempts=1, is_marked=True)))
     inbox.step(Failed("no"))
 
     assert inbox.step(head(1)) == [Rollback()]
 
 
+def test_a_zombie_goes_home_though_another_has_given_its_attempt_back():
+    inbox = at_run(Row(message(1)))
+
+    # Marked by another to 2, refunded to 1: the zombie's own number again, and nobody's mark.
+    assert inbox.step(head(0, Row(message(1), attempts=1, is_due=False))) == [Rollback()]
+    assert inbox.doing == "idle"
+
+
 def test_a_verdict_makes_the_row_due_again_later():
     effects = at_verdict(1, Failed("ValueError: no"))
 
-    assert effects == [Retry(Row(message(1), attempts=1, is_due=False), False, "ValueError: no"), Commit()]
+    row = Row(message(1), attempts=1, is_due=False, is_marked=True)
+    assert effects == [Retry(row, False, "ValueError: no"), Commit()]
 
 
 def test_the_last_verdict_parks_the_row_with_its_reason():
     effects = at_verdict(ATTEMPTS, Failed("ValueError: no"))
 
-    assert effects == [Park(Row(message(1), attempts=ATTEMPTS, is_due=False), "ValueError: no"), Commit()]
+    row = Row(message(1), attempts=ATTEMPTS, is_due=False, is_marked=True)
+    assert effects == [Park(row, "ValueError: no"), Commit()]
 
 
 def test_a_deadlock_costs_no_attempt_and_parks_nothing():
@@ -227,6 +239,73 @@ def test_a_row_whose_runs_never_came_back_is_parked_without_another():
     _, effects = at_mark(Row(message(1), attempts=ATTEMPTS))
 
     assert names(effects) == ["Park", "Commit"]
+
+
+SUSPECT = Row(message(1), attempts=1, is_marked=True)
+
+
+def isolating(*rows):
+    """Return a worker's machine that has found two aggregates, and what it does about the rows of the first."""
+    inbox = Inbox(isolates=True)
+    inbox.step(Tick())
+    inbox.step(Found(("parcel/a", "parcel/b")))
+    return inbox, inbox.step(head(0, *rows))
+
+
+def test_a_run_that_never_came_back_is_handed_over_and_the_others_go_on():
+    _, effects = isolating(SUSPECT)
+
+    assert effects == [Rollback(), Isolate("parcel/a"), Begin(), Lock(("parcel/b",), wait=False)]
+
+
+@pytest.mark.parametrize(
+    "row", [Row(message(1)), Row(message(1), attempts=3), Row(message(1), attempts=ATTEMPTS, is_marked=True)]
+)
+def test_what_has_a_verdict_and_what_had_its_last_attempt_stay_with_the_worker(row):
+    _, effects = isolating(row)
+
+    assert names(effects) == ["Park" if row.attempts == ATTEMPTS else "Mark", "Commit"]
+
+
+def test_a_mark_that_still_holds_is_nobodys_suspect():
+    _, effects = isolating(Row(message(1), attempts=1, is_due=False, is_marked=True))
+
+    assert effects == [Sleep("parcel/a"), Commit()]
+
+
+def alone(row):
+    """Return the machine of a suspect's own process, which has locked it, and what it does."""
+    inbox = Inbox()
+    assert inbox.step(Isolated("parcel/a")) == [Begin(), Lock(("parcel/a",), wait=False)]
+    return inbox, inbox.step(head(0, row))
+
+
+def test_in_its_own_process_a_suspect_is_marked_and_run_and_what_is_behind_it_is_not():
+    inbox, effects = alone(SUSPECT)
+    assert effects == [Mark(SUSPECT), Commit()]
+    inbox.step(Committed())
+    ours = Row(message(1), attempts=2, is_due=False, is_marked=True)
+
+    assert names(inbox.step(head(0, ours, Row(message(2), is_due=False)))) == ["Handle", "Apply", "Commit"]
+    assert inbox.step(Committed()) == []
+    assert inbox == Inbox()
+
+
+def test_in_its_own_process_a_suspect_that_raises_gets_its_verdict():
+    inbox, _ = alone(SUSPECT)
+    inbox.step(Committed())
+    ours = Row(message(1), attempts=2, is_due=False, is_marked=True)
+    inbox.step(head(0, ours))
+    inbox.step(Failed("ValueError: no"))
+
+    assert inbox.step(head(0, ours)) == [Retry(ours, False, "ValueError: no"), Commit()]
+    assert inbox.step(Committed()) == []
+
+
+def test_a_suspect_that_another_process_has_taken_on_meanwhile_is_left_to_it():
+    _, effects = alone(Row(message(1), attempts=2, is_due=False, is_marked=True))
+
+    assert effects == [Sleep("parcel/a"), Commit()]
 
 
 @pytest.mark.parametrize(
@@ -300,6 +379,15 @@ def test_a_resting_machine_finishes_what_is_begun_and_starts_nothing_more():
     inbox.rest()
 
     assert inbox.step(head(0)) == [Sleep("parcel/a"), Commit()]
+    assert inbox.step(Committed()) == []
+    assert inbox.doing == "idle"
+
+
+def test_a_resting_machine_leaves_the_successors_of_what_it_has_run_to_others():
+    inbox = at_run(Row(message(1)))
+    inbox.step(head(0, Row(message(1), attempts=1, is_marked=True), Row(message(2), is_due=False)))
+    inbox.rest()
+
     assert inbox.step(Committed()) == []
     assert inbox.doing == "idle"
 

@@ -18,7 +18,8 @@ from django.db import connections
 
 from fissile.events import bus
 from fissile.events.bus import topology
-from fissile.events.inbox import ConsumeLoop
+from fissile.events.inbox import ConsumeLoop, Isolation
+from fissile.events.inbox.core import ATTEMPTS
 from fissile.messages import encode_envelope
 from fissile_tests.shoplet import projections
 
@@ -28,8 +29,8 @@ from .parcels import (
     Ear,
     envelope,
     heard,
-    hurry,
     inbox,
+    lapse,
     parked_rows_that_are_not_heads,
     rows_of,
     stream,
@@ -37,17 +38,7 @@ from .parcels import (
 )
 
 pytestmark = pytest.mark.django_db(databases=["shoplet"], transaction=True)
-PATIENCE_SECONDS = 45
-
-
-@pytest.fixture
-def queue(broker_url):
-    """A queue of this test, bound to the depot's stream."""
-    name = f"test.{uuid4().hex}"
-    bus.declare(broker_url, ("depot",), ((name, "depot"),))
-    yield name
-    with topology.connect(broker_url) as connection, connection.channel() as channel:
-        channel.queue_delete(name)
+PATIENCE_SECONDS = 180
 
 
 @pytest.fixture
@@ -87,7 +78,7 @@ def all_applied(count):
 
 
 def run(queue, broker_url, condition):
-    loop = ConsumeLoop("shoplet", EAR, queue, broker_url)
+    loop = ConsumeLoop("shoplet", EAR, queue, broker_url, Isolation())
     loop.run(until(condition))
     return loop
 
@@ -117,6 +108,29 @@ def test_a_stream_from_the_broker_is_applied_and_acknowledged(queue, publish, br
     assert inbox().first().message_id == messages[0].id
 
 
+@pytest.mark.real
+def test_a_consumer_that_is_there_before_its_source_says_so_and_waits(broker_url, queue, caplog):
+    with topology.connect(broker_url) as connection, connection.channel() as channel:
+        channel.exchange_delete("depot")
+    (message,) = stream(length=1)
+    outgoing = bus.Outgoing(id=str(message.id), routing_key=message.type, body=encode_envelope(message))
+    publishers, confirmed = [], set()
+
+    def the_source_comes_late_and_is_heard():
+        if not publishers and "waits for its source: the exchange of depot is not there yet" in caplog.text:
+            publishers.append(bus.open_publisher(broker_url, "depot"))
+        elif publishers and not confirmed:
+            confirmed.update(publishers[0].publish([outgoing], deadline_seconds=10).confirmed)
+        return all_applied(1)()
+
+    with caplog.at_level(logging.WARNING):
+        run(queue, broker_url, the_source_comes_late_and_is_heard)
+    publishers[0].close()
+
+    assert confirmed == {str(message.id)}
+    assert versions_heard(message.subject) == [1]
+
+
 def test_what_was_acknowledged_does_not_come_again(queue, publish, broker_url):
     publish(*stream(length=5))
     run(queue, broker_url, all_applied(5))
@@ -140,8 +154,9 @@ def test_a_failing_message_is_parked_by_itself_within_seconds(queue, publish, br
     bad, good = stream(length=1, note="raise"), stream(length=2)
     publish(*bad, *good)
 
-    run(queue, broker_url, lambda: inbox().filter(state="parked").exists())
+    loop = run(queue, broker_url, lambda: inbox().filter(state="parked").exists())
 
+    assert loop.handler_seconds() == 0, "a handler that has raised keeps nobody"
     assert_each_effect_once_in_order([good])
 
 
@@ -152,7 +167,7 @@ def test_two_threads_settle_a_shuffled_stream_exactly_once_in_order(queue, publi
 
     def consume():
         try:
-            ConsumeLoop("shoplet", EAR, queue, broker_url).run(stop)
+            ConsumeLoop("shoplet", EAR, queue, broker_url, Isolation()).run(stop)
         except BaseException as wrong:  # noqa: BLE001 - told to the test
             failures.append(wrong)
         finally:
@@ -179,9 +194,15 @@ def test_a_stop_leaves_the_rest_to_the_next_process(queue, publish, broker_url):
     assert_each_effect_once_in_order(streams)
 
 
+def test_a_loop_can_be_relieved_unless_its_handlers_hold_the_whole_database(broker_url):
+    loop = ConsumeLoop("shoplet", EAR, "nowhere", broker_url, Isolation())
+
+    assert loop.can_be_relieved() == (connections["shoplet"].vendor == "postgresql")
+
+
 def test_an_idle_loop_sees_its_stop_within_half_a_second_or_so(queue, broker_url):
     stopped_at = time.monotonic() + 1.0
-    ConsumeLoop("shoplet", EAR, queue, broker_url).run(lambda: time.monotonic() > stopped_at)
+    ConsumeLoop("shoplet", EAR, queue, broker_url, Isolation()).run(lambda: time.monotonic() > stopped_at)
 
     assert time.monotonic() - stopped_at < 1.0
 
@@ -235,6 +256,7 @@ def processes(queue, broker_url, tmp_path):
         "queue": queue,
         "broker_url": broker_url,
         "database": str(connections["shoplet"].settings_dict["NAME"]),
+        "seconds": 30.0,
     }
     started = []
 
@@ -283,24 +305,30 @@ def test_processes_killed_again_and_again_lose_nothing_and_repeat_nothing(queue,
     assert not inbox().filter(state="parked").exists()
 
 
-def test_a_message_that_kills_its_process_is_parked_and_its_neighbours_are_applied(
+def test_a_message_that_kills_its_process_costs_a_worker_two_deaths_and_is_then_tried_in_processes_of_its_own(
     queue, publish, broker_url, tmp_path
 ):
-    killer, good = stream(length=1, note="kill"), [stream(length=2) for _ in range(3)]
+    killer, good, deaths = stream(length=1, note="kill"), [stream(length=2) for _ in range(3)], 0
     publish(*killer, *(message for one in good for message in one))
     with processes(queue, broker_url, tmp_path) as start:
-        running = start()
+        running, children = start(), 0
 
         def parked():
-            nonlocal running
+            nonlocal running, deaths, children
+            ended = "".join(path.read_text() for path in tmp_path.glob("*.log")).count("was killed by SIGKILL")
             if running.poll() is not None:
-                hurry()
+                deaths += 1
+                lapse(attempts=0)
                 running = start()
+            if ended > children:
+                children = ended
+                lapse()
             return inbox().filter(state="parked").exists()
 
         wait(parked)
         wait(all_applied(6))
 
+    assert (deaths, children) == (2, ATTEMPTS - 1)
     assert "never came back" in inbox().get(state="parked").reason
     assert_each_effect_once_in_order(good)
     assert not parked_rows_that_are_not_heads()

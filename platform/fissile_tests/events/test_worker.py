@@ -8,14 +8,18 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from fissile.events import hosting
-from fissile.events.hosting import Crew, Hosted
+from fissile.events import threads
+from fissile.events.hosting import Crew
+from fissile.events.models import LANES
+from fissile.events.outbox import publishing_contexts
 from fissile.events.stopping import Stopping
+from fissile.events.threads import Hosted
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -68,16 +72,20 @@ def test_a_thread_that_returns_without_being_asked_is_reported(deaths):
 
 
 def test_a_thread_that_never_looks_at_its_flag_counts_as_hung(deaths, monkeypatch):
-    monkeypatch.setattr(hosting, "HUNG_SECONDS", 0.05)
+    monkeypatch.setattr(threads, "HUNG_SECONDS", 0.05)
     release, looks = threading.Event(), threading.Event()
     deaf = Hosted("deaf", lambda stopping: release.wait(30), deaths.append)
     deaf.start()
 
     seen = next((True for _ in range(100) if deaf.is_hung() or looks.wait(0.02)), False)
+    began = time.monotonic()
+    Crew([deaf]).stop()
+    waited = time.monotonic() - began
     release.set()
-    deaf.join(10)
+    deaf._thread.join(10)
 
     assert seen
+    assert waited < 5, "a stop waits for a thread that hangs, and nothing consumes meanwhile"
     assert not deaf.is_hung()
 
 
@@ -91,7 +99,8 @@ def end_a_thread_by_itself():
 def celery_worker(state_dir, *launch):
     variables = {**os.environ, "TIER": "embedded", "ROLE": "all", "STATE_DIR": str(state_dir),
                  "DJANGO_SETTINGS_MODULE": "settings.local", "PROCESS_NAME": "worker"}  # fmt: skip
-    for name in ("BROKER_URL", "KEYS_DIR", "TRACES_FILE", *(n for n in os.environ if n.endswith("_DATABASE_URL"))):
+    addresses = [name for name in os.environ if name.endswith(("DATABASE_URL", "BROKER_URL"))]
+    for name in ("KEYS_DIR", "TRACES_FILE", *addresses):
         variables.pop(name, None)
     variables["PYTHONPATH"] = f"{ROOT}{os.pathsep}{ROOT / 'platform'}"
     subprocess.run([sys.executable, "manage.py", "prepare"], cwd=ROOT, env=variables, check=True, timeout=120)
@@ -104,19 +113,19 @@ def celery_worker(state_dir, *launch):
 
 @pytest.mark.house
 def test_a_worker_gives_its_leases_back_and_exits_cleanly_on_sigterm(tmp_path):
-    said = []
+    said, publishing = [], [name for name in publishing_contexts() if name != "shoplet"]
     with celery_worker(tmp_path) as worker:
         for line in worker.stdout:
             said.append(line)
-            if sum("holds its lease" in one for one in said) == 2:
+            if sum("holds the lease" in one for one in said) == len(publishing):
                 worker.send_signal(signal.SIGTERM)
                 break
         said += worker.stdout.readlines()
 
     assert worker.returncode == 0, "".join(said)
-    for context in ("users", "orders"):
+    for context in publishing:
         with closing(sqlite3.connect(tmp_path / "embedded" / f"{context}.sqlite3")) as database:
-            assert database.execute(f"SELECT owner, fence FROM {context}_lane").fetchall() == [("", 1)]
+            assert database.execute(f"SELECT owner, fence FROM {context}_lane").fetchall() == [("", 1)] * LANES
 
 
 @pytest.mark.house
@@ -127,3 +136,13 @@ def test_a_worker_whose_thread_dies_ends_with_an_error_for_its_supervisor(tmp_pa
 
     assert worker.returncode == 70, said
     assert "this worker ends" in said
+
+
+def test_a_process_that_hosts_loops_lets_its_threads_take_short_turns():
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(0.005)
+    try:
+        Crew([]).start()
+        assert sys.getswitchinterval() <= 0.001
+    finally:
+        sys.setswitchinterval(before)

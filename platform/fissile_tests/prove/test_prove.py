@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from fissile.prove import NotOffered, Proof, ProofResult, Red, catalogue, prove, sabotage
 
@@ -84,3 +87,25 @@ def test_a_clause_has_one_name_and_a_sabotage_names_a_clause():
         proof.clause("is kept")
     with pytest.raises(ValueError, match="no clause named"):
         proof.sabotaged_by("x", clause="is fast", patches={})
+
+
+def test_of_a_cut_a_proof_has_what_depends_on_the_cut_and_the_clause_that_is_named():
+    proof = a_proof()
+    for name in ("imports nothing", "holds no secret"):
+        proof.clause(name, in_any_cut=True)(lambda scene: "read")
+
+    names = [clause.name for clause in proof.of_a_cut(and_clause="holds no secret").clauses]
+
+    assert names == ["is kept", "is in order", "survives power loss", "holds no secret"]
+    assert len(proof.clauses) == 5
+
+
+def test_a_cut_that_the_shop_does_not_have_is_a_usage_error_that_names_those_it_has(settings, monkeypatch):
+    shop = SimpleNamespace(PROOFS=[a_proof()], TOPOLOGIES=("monolith", "users-out"))
+    monkeypatch.setitem(sys.modules, "a_shops_proofs", shop)
+    settings.FISSILE = {**settings.FISSILE, "proofs": "a_shops_proofs"}
+
+    with pytest.raises(CommandError, match="no cut sideways; there are monolith, users-out") as refused:
+        call_command("prove", topology="sideways")
+
+    assert refused.value.returncode == 2

@@ -3,7 +3,7 @@
 from django.db import models
 
 from fissile.data.models import AggregateRow, IdempotencyRow
-from fissile.events.models import InboxRow, LaneRow, OutboxRow, PositionRow
+from fissile.events.models import ConsumerRow, InboxRow, LaneRow, OutboxRow, PositionRow
 
 
 class Basket(AggregateRow):
@@ -39,7 +39,7 @@ class ShopletOutbox(OutboxRow):
 
 
 class ShopletLane(LaneRow):
-    """The lease of shoplet's relay."""
+    """The leases of shoplet's relays: one a lane."""
 
     class Meta(LaneRow.Meta):
         abstract = False
@@ -60,6 +60,14 @@ class ShopletPosition(PositionRow):
     class Meta(PositionRow.Meta):
         abstract = False
         db_table = "shoplet_position"
+
+
+class ShopletConsumer(ConsumerRow):
+    """Whether shoplet's ear on depot is paused."""
+
+    class Meta(ConsumerRow.Meta):
+        abstract = False
+        db_table = "shoplet_consumer"
 
 
 class ShopletIdempotencyKey(IdempotencyRow):

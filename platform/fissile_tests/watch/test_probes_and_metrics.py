@@ -20,7 +20,7 @@ from fissile.watch import drain, health, metrics, tracing
 from fissile.watch.middleware import Watched
 from fissile.watch.trace_store import TraceStore
 
-ALIASES = ["operations", "users", "orders", "bff", "shoplet"]
+ALIASES = ["operations", *settings.FISSILE["contexts"]]
 
 
 def ready():

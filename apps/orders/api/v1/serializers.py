@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from apps.orders.domain import MOST_LINES, MOST_OF_ONE_PRODUCT
+from apps.orders.domain import MOST_LINES, MOST_OF_ONE_PRODUCT, TEST_CARD
 from fissile.edge.api.fields import Identifier, Moment, Money, QuerySerializer, StrictSerializer, Text, Whole
 
 SKU_PATTERN = r"^[a-z0-9][a-z0-9-]{1,39}$"
+# An opaque token: what it stands for is payments' business.
+PAYMENT_METHOD_PATTERN = r"^[a-z0-9-]{1,64}$"
 CURSOR_PATTERN = r"^[A-Za-z0-9_-]+$"
 
 
@@ -33,9 +35,17 @@ class Wish(StrictSerializer):
 
 
 class PlaceOrder(StrictSerializer):
-    """What a buyer wants; each SKU on one line."""
+    """What a buyer wants, each SKU on one line, and how it will be paid for."""
 
     lines = serializers.ListField(child=Wish(), min_length=1, max_length=MOST_LINES)
+    payment_method = Text(
+        longest=64,
+        pattern=PAYMENT_METHOD_PATTERN,
+        required=False,
+        default=TEST_CARD,
+        example=TEST_CARD,
+        help_text="What the payment is asked of. Payments refuses what it does not know, and so the order is rejected.",
+    )
 
 
 class Line(serializers.Serializer):  # type: ignore[type-arg]

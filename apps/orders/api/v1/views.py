@@ -41,11 +41,20 @@ class Orders(ApiView):
         links={id: {"parameters": {"order_id": "$response.body#/id"}} for id in ("orders_get", "orders_cancel")},
     )
     def post(self, request: Request) -> Response:
-        """Prices are those of the price list at this moment. A retry with the same key gets the same answer."""
-        claim = self.claim()
-        wishes = [domain.Wish(**line) for line in self.payload()["lines"]]
+        """Prices are those of the price list at this moment. A retry with the same key gets the same answer.
+
+        Payments then decides: the order becomes `confirmed`, or `rejected` if the payment method is refused.
+        """
+        claim, wanted = self.claim(), self.payload()
         return answered(
-            usecases.place_order(wishes, buyer_id=self.user_id, claim=claim, buyers=wiring.buyers(), render=_placed)
+            usecases.place_order(
+                [domain.Wish(**line) for line in wanted["lines"]],
+                buyer_id=self.user_id,
+                payment_method=wanted["payment_method"],
+                claim=claim,
+                buyers=wiring.buyers(),
+                render=_placed,
+            )
         )
 
     @operation(
@@ -83,7 +92,7 @@ class Cancellation(ApiView):
         refusals=(errors.UnknownOrder, errors.NotCancellable),
     )
     def post(self, request: Request, order_id: UUID) -> Response:
-        """Cancelled again, it answers the same; no key is needed."""
+        """Cancelled again, it answers the same; no key is needed. A rejected order is over and cannot be cancelled."""
         order = usecases.cancel_order(order_id, buyer_id=self.user_id, reason="by the buyer")
         return Response(shown(serializers.Order, order))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -16,6 +17,8 @@ from fissile.contexts import registry
 
 Patterns = list[URLPattern | URLResolver]
 _patterns: dict[str, Patterns] = {}
+# drf-spectacular looks its extensions' classes up once a process, and a second thread may meet one half looked up.
+_making = threading.Lock()
 
 # The browser loads nothing from anywhere else. Swagger UI sets styles from its script.
 _POLICY = (
@@ -60,7 +63,8 @@ def remember(context: str, patterns: Patterns) -> None:
 def document_of(context: str) -> dict[str, Any]:
     """Return the OpenAPI document of an installed context; made once, it cannot change while the process runs."""
     generator: Any = SchemaGenerator(patterns=_patterns[context])  # type: ignore[no-untyped-call]
-    document: dict[str, Any] = generator.get_schema(request=None, public=True)
+    with _making:
+        document: dict[str, Any] = generator.get_schema(request=None, public=True)
     document["info"] = {"title": f"Fissile: {context}", "version": document["info"]["version"]}
     document["servers"] = [{"url": "/"}]
     return document

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .amqp import AmqpPublisher
 from .consuming import ConsumerConnection, Delivery
 from .publishing import EmbeddedPublisher, Outgoing, PublishBroken, Publisher, Verdicts
-from .topology import Topology, connection_errors, declare, is_embedded, topology_of
+from .topology import SourceMissing, Topology, connection_errors, declare, is_embedded, topology_of
 
 __all__ = [
     "ConsumerConnection",
@@ -13,6 +13,7 @@ __all__ = [
     "Outgoing",
     "PublishBroken",
     "Publisher",
+    "SourceMissing",
     "Topology",
     "Verdicts",
     "connection_errors",
@@ -24,9 +25,9 @@ __all__ = [
 ]
 
 
-def open_publisher(broker_url: str, exchange: str) -> Publisher:
-    """Return a connection that publishes to `exchange` with confirms; raise PublishBroken."""
-    return (EmbeddedPublisher if is_embedded(broker_url) else AmqpPublisher)(broker_url, exchange)
+def open_publisher(broker_url: str, exchange: str, *others: str) -> Publisher:
+    """Return a connection that publishes to `exchange`, or `others`, with confirms; raise PublishBroken."""
+    return (EmbeddedPublisher if is_embedded(broker_url) else AmqpPublisher)(broker_url, exchange, *others)
 
 
 def open_consumer(broker_url: str, queue: str, prefetch: int) -> ConsumerConnection:

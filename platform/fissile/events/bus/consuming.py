@@ -20,6 +20,7 @@ from . import topology
 HEARTBEAT_SECONDS = 30
 # Between the frames of deliveries that are already here.
 _NEXT_SECONDS = 0.001
+_AT_ONCE = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +64,8 @@ class ConsumerConnection:
                 self._connection.drain_events(timeout=left)
         with contextlib.suppress(TimeoutError):
             while 0 < len(self._arrived) < limit:
-                self._connection.drain_events(timeout=_NEXT_SECONDS)
+                # One alone waits for nobody; where there are two, more are on their way.
+                self._connection.drain_events(timeout=_NEXT_SECONDS if len(self._arrived) > 1 else _AT_ONCE)
         batch, self._arrived = self._arrived[:limit], self._arrived[limit:]
         return batch
 
@@ -90,6 +92,10 @@ class ConsumerConnection:
     def close(self) -> None:
         """Close; unacknowledged messages go back to the queue."""
         topology.close(self._connection)
+
+    def cut(self) -> None:
+        """Cut the connection from another thread; its own finds it broken, and what is unacknowledged goes back."""
+        topology.cut(self._connection)
 
     def _take(self, message: Any) -> None:
         body = message.body if isinstance(message.body, bytes) else str(message.body).encode()

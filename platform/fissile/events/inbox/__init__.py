@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from .isolation import Isolation
 from .loop import ConsumeLoop
-from .status import ConsumerStatus, inbox_status
+from .status import ConsumerStatus, dropped, inbox_status
 
-__all__ = ["ConsumeLoop", "ConsumerStatus", "inbox_status"]
+__all__ = ["ConsumeLoop", "ConsumerStatus", "Isolation", "dropped", "inbox_status"]

@@ -11,34 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from .heads import Head, Row
 from .received import Message
 
 # Verdicts of a handler before its message is parked. At least 5: a process that
 # was killed from outside during a marked run costs one, too.
 ATTEMPTS = 5
-
-
-@dataclass(frozen=True)
-class Row:
-    """A message above its aggregate's position. `is_due`: its time has come and nobody's mark holds it."""
-
-    message: Message
-    state: Literal["waiting", "parked"] = "waiting"
-    attempts: int = 0
-    is_due: bool = True
-
-
-@dataclass(frozen=True)
-class Head:
-    """A locked position: the version applied last, and the rows above it by version."""
-
-    applied: int
-    rows: Mapping[int, Row]
-
-    @property
-    def next(self) -> Row | None:
-        """The row whose turn it is, if it is here."""
-        return self.rows.get(self.applied + 1)
 
 
 # -- what happens to the machine ------------------------------------------------
@@ -53,6 +31,13 @@ class Delivered:
 
     messages: tuple[Message, ...]
     redelivered: bool
+
+
+@dataclass(frozen=True)
+class Isolated:
+    """A suspect was handed over to this machine's process: its next row is run here, and nothing after it."""
+
+    aggregate: str
 
 
 @dataclass(frozen=True)
@@ -87,7 +72,7 @@ class Aborted:
     """The database ended our transaction, or is gone."""
 
 
-Event = Tick | Delivered | Locked | Found | Committed | Failed | Aborted
+Event = Tick | Delivered | Isolated | Locked | Found | Committed | Failed | Aborted
 
 
 # -- what the machine wants done ------------------------------------------------
@@ -178,6 +163,13 @@ class Sleep:
 
 
 @dataclass(frozen=True)
+class Isolate:
+    """Have a suspect's next run happen in a process of its own; if there is one already, at a later sweep."""
+
+    aggregate: str
+
+
+@dataclass(frozen=True)
 class Ack:
     """Acknowledge the whole batch: everything in it is committed."""
 
@@ -196,21 +188,26 @@ class Disconnect:
 
 Effect = (
     Ensure | Begin | Commit | Rollback | Lock | Handle | Apply | Store
-    | Mark | Retry | Park | Sleep | Ack | Look | Disconnect
+    | Mark | Retry | Park | Sleep | Isolate | Ack | Look | Disconnect
 )  # fmt: skip
 Doing = Literal["idle", "fast", "store", "alone", "look", "mark", "marked", "run", "ran", "fail", "done"]
 
 
 @dataclass
 class Inbox:
-    """The machine. `step` returns what to do next; the shell obeys and reports."""
+    """The machine. `step` returns what to do next; the shell obeys and reports.
 
+    `isolates`: a suspect is handed over, for it must not take others with it once more. Without, it is run here.
+    """
+
+    isolates: bool = False
     doing: Doing = "idle"
     batch: tuple[Message, ...] = ()
     alone: list[Message] = field(default_factory=list)
     todo: list[str] = field(default_factory=list)
     row: Row | None = None
     has_more: bool = False
+    is_last: bool = False
     failed: Failed | None = None
 
     def step(self, event: Event) -> Sequence[Effect]:
@@ -226,10 +223,13 @@ class Inbox:
                 return self._locked(heads)
             case Tick() if self.doing == "idle":
                 return self._look(None)
+            case Isolated(aggregate) if self.doing == "idle":
+                self.todo, self.is_last = [aggregate], True
+                return self._next()
             case Delivered(messages, redelivered) if self.doing == "idle":
                 self.batch = messages
-                is_suspect = redelivered or any(message.quarantine for message in messages)
-                return self._store() if is_suspect else self._fast()
+                is_doubtful = redelivered or any(message.quarantine for message in messages)
+                return self._store() if is_doubtful else self._fast()
             case Found(aggregates) if self.doing == "look":
                 self.todo = list(aggregates)
                 # Rows made by other hands (a fork, a re-read, a backfill) may have no position yet.
@@ -239,6 +239,7 @@ class Inbox:
     def rest(self) -> None:
         """Finish what is begun and start nothing more; the rows left behind keep their time."""
         self.todo.clear()
+        self.has_more = False
 
     def _committed(self) -> Sequence[Effect]:
         match self.doing:
@@ -250,7 +251,7 @@ class Inbox:
             case "marked":
                 return self._relock("run")
             case "ran":
-                if self.has_more:
+                if self.has_more and not self.is_last:
                     self.todo.insert(0, self._row.message.aggregate)
                 return self._next()
             case "done":
@@ -315,7 +316,7 @@ class Inbox:
         rest = tuple(message for message in self.batch if message not in taken)
         return [*map(Handle, run), Apply(tuple(run), rest), Commit()]
 
-    # Anything suspect: store, acknowledge, then one event a transaction.
+    # Anything doubtful: store, acknowledge, then one event a transaction.
     def _store(self) -> Sequence[Effect]:
         self.doing = "store"
         return [Ensure(self._aggregates()), Begin(), Store(self.batch), Commit()]
@@ -347,6 +348,8 @@ class Inbox:
             return [Sleep(aggregate), Commit()]
         if row.attempts >= ATTEMPTS:
             return [Park(row, "never came back: each process that ran it died"), Commit()]
+        if self.isolates and row.is_suspect:
+            return [Rollback(), Isolate(aggregate), *self._next()]
         self.doing, self.row = "marked", row
         return [Mark(row), Commit()]
 
@@ -357,12 +360,10 @@ class Inbox:
     def _is_ours(self, heads: Mapping[str, Head]) -> bool:
         head = heads.get(self._row.message.aggregate)
         row = head.next if head else None
-        return (
-            row is not None
-            and row.state == "waiting"
-            and row.message == self._row.message
-            and row.attempts == self._row.attempts + 1
-        )
+        if row is None or row.state != "waiting" or row.message != self._row.message:
+            return False
+        # The number alone is not enough: another's refund makes it ours again.
+        return row.is_marked and row.attempts == self._row.attempts + 1
 
     def _give_verdict(self, heads: Mapping[str, Head]) -> Sequence[Effect]:
         self.doing = "done"
@@ -384,7 +385,7 @@ class Inbox:
 
     def _idle(self, effects: Sequence[Effect]) -> Sequence[Effect]:
         self.doing, self.batch, self.alone, self.todo = "idle", (), [], []
-        self.row, self.failed, self.has_more = None, None, False
+        self.row, self.failed, self.has_more, self.is_last = None, None, False, False
         return effects
 
 

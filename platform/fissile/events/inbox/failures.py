@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, OperationalError
 
+from fissile.events.backlog import RETRY_AFTER_SECONDS, OutboxFull
 from fissile.watch.redaction import redact_text
 
 # PostgreSQL, appendix A: connection exceptions, shutdown, crash.
@@ -31,8 +32,13 @@ def is_lost(connection: Any, wrong: Exception) -> bool:
 
 
 def is_transient(wrong: Exception) -> bool:
-    """True for a deadlock, a lock time-out or a busy database: it costs the message no attempt."""
-    return any(_is_busy(one) for one in _chain(wrong) if isinstance(one, OperationalError))
+    """True for a deadlock, a lock time-out, a busy database or a full outbox: it costs the message no attempt."""
+    return _is_outbox_full(wrong) or any(_is_busy(one) for one in _chain(wrong) if isinstance(one, OperationalError))
+
+
+def wait_seconds(wrong: Exception) -> float:
+    """Return how long it is in vain to try again: a full outbox does not empty itself in a moment."""
+    return RETRY_AFTER_SECONDS if _is_outbox_full(wrong) else 0.0
 
 
 def is_contents_fault(wrong: Exception) -> bool:
@@ -45,6 +51,10 @@ def is_contents_fault(wrong: Exception) -> bool:
 def sentence(wrong: Exception) -> str:
     """Return the error as one redacted line."""
     return redact_text(f"{type(wrong).__name__}: {wrong}").replace("\0", "␀").strip().splitlines()[0]
+
+
+def _is_outbox_full(wrong: Exception) -> bool:
+    return any(isinstance(one, OutboxFull) for one in _chain(wrong))
 
 
 def _is_busy(wrong: BaseException) -> bool:

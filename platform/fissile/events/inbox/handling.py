@@ -1,4 +1,8 @@
-"""Runs one handler with what its message carries: correlation, causation, trace. Opens nothing itself."""
+"""Runs one handler with what its message carries: correlation, causation, trace. Opens nothing itself.
+
+The use cases that a handler calls join the inbox's transaction: effect, events
+and inbox row commit together, and the events name the message as their cause.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import logging
 from dataclasses import dataclass
 
 from fissile import carry
+from fissile.data.unit_of_work import joining
 from fissile.events.consumers import Consumer
 from fissile.watch import tracing
 
@@ -25,7 +30,7 @@ class Handled:
 
 
 def handle(consumer: Consumer, message: Message) -> Handled:
-    """Run the consumer's handler in the trace of the message; raise whatever it raises.
+    """Run the consumer's handler in the trace of the message and in the open transaction; raise whatever it raises.
 
     The same whether the message comes from the broker or from its row: all it
     carries stands in its headers.
@@ -52,9 +57,8 @@ def _outcome(consumer: Consumer, message: Message) -> str:
         return "tombstone"
     if not consumer.handles(message.type):
         return "unhandled"
-    with tracing.span(f"projection {consumer.context}", event=message.type):
-        consumer.handle(message.envelope())
-    return "handled"
+    with tracing.span(f"handler {consumer.context}", event=message.type), joining(consumer.context):
+        return consumer.handle(message.envelope())
 
 
 def _carried(message: Message) -> dict[str, str]:

@@ -12,15 +12,18 @@ from collections.abc import Callable, Sequence
 
 from django.db import connections
 
+from fissile.crash_points import reached
 from fissile.events import bus
-from fissile.events.consumers import consumer
+from fissile.events.receivers import ear
 
 from . import core, failures
+from .isolation import Isolation
 from .received import received
 from .shell import InboxShell
 
-# A batch commits as one; 50 keep its transaction short and fill a round trip well.
-BATCH = 50
+# A batch commits as one, of what is there: one message when little comes, this many when much waits. More
+# would keep its positions locked for longer than they save.
+BATCH = 100
 # Unacknowledged messages at most: the batch in hand and the next.
 PREFETCH = 2 * BATCH
 # How long a stop may go unnoticed.
@@ -57,12 +60,18 @@ class _Pause:
 
 
 class ConsumeLoop:
-    """Applies the messages of `queue` to the inbox of `context`, until told to stop."""
+    """Applies the messages of `queue` to the inbox of `context`, until told to stop.
 
-    def __init__(self, context: str, consumer_name: str, queue: str, broker_url: str) -> None:
+    Messages whose run never came back are run by `isolation`, which the consumers of a process share.
+    """
+
+    def __init__(self, context: str, consumer_name: str, queue: str, broker_url: str, isolation: Isolation) -> None:
         self._context, self._queue, self._broker_url = context, queue, broker_url
-        self._consumer = consumer(consumer_name)
-        self._shell = InboxShell(self._consumer, acknowledge=self._ack, disconnect=self._database_lost)
+        self._isolation = isolation
+        self._consumer = ear(consumer_name)
+        self._shell = InboxShell(
+            self._consumer, acknowledge=self._ack, disconnect=self._database_lost, isolate=self._isolate
+        )
         self._connection: bus.ConsumerConnection | None = None
         self._held: Sequence[bus.Delivery] = ()
         self._broker, self._database = _Pause(), _Pause()
@@ -72,6 +81,20 @@ class ConsumeLoop:
     def counts(self) -> Counter[str]:
         """What became of messages since the start, by outcome."""
         return self._shell.counts
+
+    def handler_seconds(self) -> float:
+        """Return how long the handler that runs now has kept this loop; 0 if none does. Any thread may ask."""
+        since = self._shell.handling_since
+        return 0.0 if since is None else time.monotonic() - since
+
+    def can_be_relieved(self) -> bool:
+        """True if another loop could go on: a handler in a transaction of SQLite holds the whole file."""
+        return connections[self._context].vendor != "sqlite"
+
+    def cut_off(self) -> None:
+        """Cut the broker's connection, from another thread: what it holds goes to whoever relieves this loop."""
+        if (connection := self._connection) is not None:
+            connection.cut()
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Consume until `stop()` is true. Only committed messages are acknowledged; never raises an Exception."""
@@ -94,6 +117,7 @@ class ConsumeLoop:
         wait = min(self._sweep_at, self._shell.soonest) - time.monotonic()
         deliveries = self._receive(max(0.0, min(wait, LONGEST_WAIT_SECONDS)))
         if deliveries:
+            reached("consumer.received")
             self._held = deliveries
             messages = tuple(received(delivery) for delivery in deliveries)
             redelivered = any(delivery.redelivered for delivery in deliveries)
@@ -104,6 +128,7 @@ class ConsumeLoop:
         database.close_if_unusable_or_obsolete()
         database.queries_log.clear()  # DEBUG keeps every statement, and this process runs for days
         self._sweep_at = time.monotonic() + SWEEP_SECONDS
+        self._isolation.look()
         self._shell.drive(core.Tick(), stop)
         if not self._database.left():
             self._database.hit()
@@ -118,6 +143,10 @@ class ConsumeLoop:
             if self._connection is None:
                 self._connection = self._connect()
             deliveries = self._connection.receive(timeout_seconds, BATCH)
+        except bus.SourceMissing as missing:
+            seconds = self._broker.miss()
+            _log.warning("%s waits for its source: %s; next look in %.1f s", self._queue, missing, seconds)
+            return ()
         except Exception as wrong:  # noqa: BLE001 - any error of a client library ends its connection
             self._broker_lost(wrong)
             return ()
@@ -126,15 +155,17 @@ class ConsumeLoop:
 
     def _connect(self) -> bus.ConsumerConnection:
         # Declared each time: a broker that lost the queue gets it back, and order of starts is free.
-        bus.declare(self._broker_url, (self._consumer.source,), ((self._queue, self._consumer.source),))
+        bus.declare(self._broker_url, (), ((self._queue, self._consumer.exchange),))
         return bus.open_consumer(self._broker_url, self._queue, PREFETCH)
 
     def _ack(self) -> None:
         held, self._held = self._held, ()
         if self._connection is None or not held:
             return
+        reached("consumer.committed_unacked")
         try:
             self._connection.ack(held)
+            reached("consumer.acked")
         except Exception as wrong:  # noqa: BLE001 - committed already; they come back and count as duplicates
             self._broker_lost(wrong)
 
@@ -142,6 +173,9 @@ class ConsumeLoop:
         self._disconnect()
         seconds = self._broker.miss()
         _log.warning("%s: no broker (%s); next try in %.1f s", self._queue, failures.sentence(wrong), seconds)
+
+    def _isolate(self, aggregate: str) -> None:
+        self._isolation.run(self._consumer.name, aggregate)
 
     def _database_lost(self) -> None:
         self._disconnect()

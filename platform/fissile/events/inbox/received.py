@@ -19,6 +19,8 @@ TOMBSTONE = "tombstone"
 # Types and aggregate prefixes of our own making; no message may come with them.
 UNDECODABLE = "undecodable"
 FORKED = "forked"
+# In the place of a message that an operator skipped before it arrived.
+SKIPPED = "skipped"
 
 # PostgreSQL's integer, and well below the 2,704 bytes of one of its index entries.
 LARGEST_VERSION = 2**31 - 1

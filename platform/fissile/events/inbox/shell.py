@@ -10,24 +10,33 @@ import logging
 import random
 import time
 from collections import Counter, deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from django.db import connections, transaction
 
-from fissile.events.consumers import Consumer
+from fissile.crash_points import reached
+from fissile.data.guard import writing
+from fissile.events.consumers import HANDLED, Consumer
+from fissile.events.receivers import DROPPED
 
 from . import core, failures
 from .core import ATTEMPTS
 from .handling import Handled, handle
 from .received import FORKED, UNDECODABLE, ForkedHistory, Message, read_again
-from .store import SWEEP_LIMIT, InboxStore, Sorted
+from .sorting import Sorted
+from .store import MARK_SECONDS, InboxStore
 
 FIRST_RETRY_SECONDS = 0.2
 LONGEST_RETRY_SECONDS = 30.0
 # Spreads the retries of what failed together.
 JITTER = 0.25
+# How long a pause may go unnoticed in the middle of a long backlog; else each sweep looks.
+PAUSE_SECONDS = 1.0
+
+# How loud an outcome is told; the others are nobody's business.
+_LEVELS = {HANDLED: logging.INFO, **dict.fromkeys(DROPPED, logging.WARNING)}
 
 _log = logging.getLogger(__name__)
 
@@ -37,12 +46,13 @@ class _Transaction:
 
     def __init__(self, alias: str) -> None:
         self._alias = alias
-        self._open: transaction.Atomic | None = None
+        self._open: ExitStack | None = None
 
     def begin(self) -> None:
         # Durable: inside another block it would be a savepoint, and an ack would come before the commit.
-        block = transaction.atomic(using=self._alias, durable=True)
-        block.__enter__()
+        block = ExitStack()
+        block.enter_context(transaction.atomic(using=self._alias, durable=True))
+        block.enter_context(writing(self._alias))
         self._open = block
 
     def commit(self) -> None:
@@ -67,9 +77,13 @@ class _Transaction:
 class InboxShell:
     """Drives one consumer's machine in one thread.
 
-    `counts` is kept since the start: handled, unhandled, tombstone, duplicate,
-    forked, quarantined, retried, parked. `soonest` is when, on the monotonic clock,
-    a retry of ours is due; `is_full` says that a sweep found all it may.
+    `counts` is kept since the start: handled, unhandled, tombstone, dropped (by reason),
+    duplicate, forked, quarantined, retried, parked. `soonest` is when, on the monotonic clock,
+    a retry of ours is due; `is_full` says that a sweep found all it may; `is_paused`
+    that an operator has paused the consumer: then messages are stored, and none is looked for.
+    `handling_since`: when, on that clock, the handler that runs now has begun.
+    `isolate` is told of aggregates whose next run must not happen here; without it they run here.
+    `lease`: attempt → seconds for which its mark keeps others off.
     """
 
     def __init__(
@@ -78,17 +92,27 @@ class InboxShell:
         *,
         acknowledge: Callable[[], None],
         disconnect: Callable[[], None],
+        isolate: Callable[[str], None] | None = None,
+        lease: Callable[[int], float] = lambda attempt: MARK_SECONDS,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self.machine = core.Inbox()
+        self.machine = core.Inbox(isolates=isolate is not None)
+        self._isolate, self._lease = isolate, lease
         self.counts: Counter[str] = Counter()
         self.soonest = float("inf")
         self.is_full = False
+        self.is_paused = False
+        self.handling_since: float | None = None
+        self._heeded_at = float("-inf")
+        # Of the failure whose verdict is written next.
+        self._wait_seconds = 0.0
         self._consumer = consumer
         self._acknowledge, self._disconnect, self._jitter = acknowledge, disconnect, jitter
         self._store = InboxStore(consumer.context, consumer.name)
         self._transaction = _Transaction(consumer.context)
         self._handled: dict[Message, Handled] = {}
+        # Of the open transaction; counted in it, and forgotten with it.
+        self._duplicates = 0
         self._stop: Callable[[], bool] = lambda: False
 
     def drive(self, event: core.Event, stop: Callable[[], bool] = lambda: False) -> None:
@@ -97,10 +121,13 @@ class InboxShell:
         Once `stop()` is true, what is begun is finished and nothing more is looked for.
         """
         self._stop = stop
+        if self.is_paused and isinstance(event, core.Delivered):
+            # As if it had been out before: stored and acknowledged, run by nobody yet.
+            event = core.Delivered(event.messages, redelivered=True)
         try:
             effects = deque(self.machine.step(event))
             while effects:
-                if stop():
+                if stop() or self.is_paused:
                     self.machine.rest()
                 answer = self._perform(effects.popleft())
                 if isinstance(answer, core.Failed | core.Aborted):
@@ -119,10 +146,12 @@ class InboxShell:
         try:
             return self._obey(effect)
         except Exception as wrong:  # noqa: BLE001 - the worker's loop records and goes on
+            self.handling_since = None
             return self._trouble(effect, wrong)
 
     def _trouble(self, effect: core.Effect, wrong: Exception) -> core.Event:
         reason = failures.sentence(wrong)
+        self._wait_seconds = failures.wait_seconds(wrong)
         if not failures.is_lost(connections[self._consumer.context], wrong):
             match effect:
                 case core.Handle() | core.Apply():
@@ -136,7 +165,7 @@ class InboxShell:
             self._consumer.name, type(effect).__name__.lower(), reason,
         )  # fmt: skip
         self._transaction.abandon()
-        self._handled.clear()
+        self._forget()
         return core.Aborted()
 
     def _obey(self, effect: core.Effect) -> core.Event | None:
@@ -145,23 +174,33 @@ class InboxShell:
             case core.Ensure(aggregates):
                 store.ensure(aggregates)
             case core.Begin():
+                if time.monotonic() - self._heeded_at >= PAUSE_SECONDS:
+                    self._heed_pause()
                 self._transaction.begin()
             case core.Lock(aggregates, wait):
                 return core.Locked(store.lock(aggregates, wait=wait))
             case core.Handle(message):
+                self.handling_since = time.monotonic()
                 self._handled[message] = self._handle(message)
+                self.handling_since = None
+                reached("consumer.handled_uncommitted")
             case core.Apply(applied, waiting):
                 outcomes = [(message, self._handled[message].outcome) for message in applied]
                 self._note(store.apply(outcomes, waiting))
+                if self.machine.doing == "fast":
+                    self._count_duplicates(_told_again(self.machine.batch, applied))
             case core.Store(messages):
                 self._note(store.store(messages))
             case core.Commit():
+                if self._duplicates:
+                    self._store.count_duplicates(self._duplicates)
                 self._transaction.commit()
+                self._duplicates = 0
                 self._tell_applied()
                 return core.Committed()
             case core.Rollback():
                 self._transaction.rollback()
-                self._handled.clear()
+                self._forget()
             case core.Look(aggregates):
                 return self._look(aggregates)
             case core.Ack():
@@ -176,9 +215,12 @@ class InboxShell:
         store = self._store
         match effect:
             case core.Mark(row):
-                store.mark(row)
+                store.mark(row, seconds=self._lease(row.attempts + 1))
+            case core.Isolate(aggregate):
+                if self._isolate is not None:
+                    self._isolate(aggregate)
             case core.Sleep(aggregate):
-                store.sleep(aggregate)
+                self._count_duplicates(store.sleep(aggregate))
             case core.Park(row, reason):
                 store.park(row, reason)
                 self.counts["parked"] += 1
@@ -187,6 +229,7 @@ class InboxShell:
                 )
             case core.Retry(row, refund, reason):
                 delay = min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** max(0, row.attempts - 1))
+                delay = max(delay, self._wait_seconds)
                 delay *= 1 + JITTER * self._jitter()
                 store.retry(row, refund=refund, reason=reason, delay_seconds=delay)
                 self.counts["retried"] += 1
@@ -198,14 +241,26 @@ class InboxShell:
                 )  # fmt: skip
 
     def _look(self, aggregates: tuple[str, ...] | None) -> core.Found:
-        if self._stop():
+        if aggregates is None:
+            self._heed_pause()
+        if self._stop() or self.is_paused:
+            self.is_full = False
             return core.Found(())
         if aggregates is None and self.soonest <= time.monotonic():
             self.soonest = float("inf")
         found = self._store.look(aggregates)
         if aggregates is None:
-            self.is_full = len(found) >= SWEEP_LIMIT
-        return core.Found(found)
+            self.is_full = found.is_full
+        return core.Found(found.aggregates)
+
+    def _heed_pause(self) -> None:
+        if self._heeded_at < 0:
+            self._store.register()
+        was, self.is_paused = self.is_paused, self._store.is_paused()
+        self._heeded_at = time.monotonic()
+        if was != self.is_paused:
+            said = "paused; messages are stored, not applied" if self.is_paused else "resumed"
+            _log.warning("%s: %s", self._consumer.name, said)
 
     def _handle(self, message: Message) -> Handled:
         # Quarantined rows come here only when an operator replays them.
@@ -222,7 +277,7 @@ class InboxShell:
         return done
 
     def _note(self, found: Sorted) -> None:
-        self.counts["duplicate"] += found.duplicates
+        self._count_duplicates(found.duplicates)
         for message in found.forks:
             self.counts["forked"] += 1
             _log.error("%s: %s", self._consumer.name, message.quarantine, extra=_ids(message))
@@ -231,17 +286,32 @@ class InboxShell:
                 self.counts["quarantined"] += 1
                 _log.error("%s: quarantined %s: %s", self._consumer.name, message.aggregate, message.quarantine)
 
+    def _count_duplicates(self, number: int) -> None:
+        self.counts["duplicate"] += number
+        self._duplicates += number
+
+    def _forget(self) -> None:
+        self._handled.clear()
+        self._duplicates = 0
+
     def _tell_applied(self) -> None:
         # Only now is it true: the line stands outside of the handler's span, with its ids.
         for message, done in self._handled.items():
             self.counts[done.outcome] += 1
             ids = {"correlation_id": done.correlation_id, "trace_id": done.trace_id, "span_id": done.span_id}
+            why = f"dropped as {done.outcome}" if done.outcome in DROPPED else "applied"
             _log.log(
-                logging.INFO if done.outcome == "handled" else logging.DEBUG,
-                "%s: applied %s", self._consumer.name, _named(message),
+                _LEVELS.get(done.outcome, logging.DEBUG), "%s: %s %s", self._consumer.name, why, _named(message),
                 extra={**ids, "message_id": str(message.id), "outcome": done.outcome},
             )  # fmt: skip
         self._handled.clear()
+
+
+def _told_again(batch: Sequence[Message], applied: Sequence[Message]) -> int:
+    """Return how many messages of a batch the machine left out, for it applied the same one from the batch."""
+    took = set(applied)
+    told = [message for message in batch if message in took]
+    return len(told) - len(set(told))
 
 
 def _named(message: Message) -> str:

@@ -6,21 +6,26 @@ the database's. On SQLite each transaction is BEGIN IMMEDIATE, so row locks vani
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from django.apps import apps
 from django.db import connections
-from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
+from django.db.models import F, QuerySet
 
-from fissile.data.clock import SQLITE_NOW, Clock
-from fissile.events.models import InboxRow, PositionRow
+from fissile.crash_points import reached
+from fissile.data.clock import Clock
+from fissile.data.guard import writing
+from fissile.events.models import ConsumerRow, InboxRow, PositionRow
+from fissile.events.queries import run, run_all, uuid_of
 
-from .core import Head, Row
+from .heads import Head, Row
 from .received import Message
+from .sorting import Sorted, sort_out
+from .statements import insertion, statements_for
 
 # The mark's lease. A run holds its position's lock, which is what keeps others off;
 # the lease only spans the gap between the mark's commit and that lock. A process that
@@ -28,21 +33,14 @@ from .received import Message
 MARK_SECONDS = 10
 # Aggregates of one sweep; when there are more, the next sweep follows at once.
 SWEEP_LIMIT = 100
+# Suspects of one sweep, beside the others: they stay due while one of them is run, and must hide nobody.
+SUSPECTS_LIMIT = 10
 # Rows above a position that one batch looks at; its own messages are no more than this.
-WINDOW = 64
+WINDOW = 128
 # Room for a sentence and where it came from; the rest stands in the log.
 LONGEST_REASON = 500
 
 State = InboxRow.State
-
-
-@dataclass(frozen=True)
-class Sorted:
-    """What a batch turned out to hold: rows to write, and how many told nothing new."""
-
-    fresh: tuple[Message, ...]
-    duplicates: int
-    forks: tuple[Message, ...]
 
 
 def inbox_of(context: str) -> type[InboxRow]:
@@ -55,29 +53,29 @@ def position_of(context: str) -> type[PositionRow]:
     return cast("type[PositionRow]", apps.get_app_config(context).get_model(f"{context}position"))
 
 
-def message_of(row: InboxRow) -> Message:
-    """Return the message that a row holds."""
-    return Message(
-        aggregate=row.aggregate,
-        version=row.version,
-        id=row.message_id,
-        type=row.type,
-        payload=row.payload,
-        headers=row.headers,
-    )
+def consumer_of(context: str) -> type[ConsumerRow]:
+    """Return `<Context>Consumer`; raise LookupError if the context has none."""
+    return cast("type[ConsumerRow]", apps.get_app_config(context).get_model(f"{context}consumer"))
+
+
+class Due(NamedTuple):
+    """What a look has found. `is_full`: there may be more of them that are no suspects."""
+
+    aggregates: tuple[str, ...]
+    is_full: bool
 
 
 class InboxStore:
-    """Rows of one consumer. Every method but `ensure` and `look` runs inside the caller's transaction."""
+    """Rows of one consumer. Every method but these runs inside the caller's transaction: ensure, look, register."""
 
     def __init__(self, context: str, consumer: str) -> None:
         self.alias = context
         self.consumer = consumer
         self._inbox = inbox_of(context)
         self._position = position_of(context)
-        self._vendor = connections[context].vendor
-        # Written into raw SQL that has parameters, hence the doubled percent signs.
-        self._now = "CLOCK_TIMESTAMP()" if self._vendor == "postgresql" else SQLITE_NOW.replace("%", "%%")
+        # Here, so that a context without it fails at the start and not in the loop.
+        self._consumers = consumer_of(context)
+        self._sql = statements_for(context, self._inbox, self._position)
 
     @property
     def rows(self) -> QuerySet[InboxRow]:
@@ -89,57 +87,51 @@ class InboxStore:
         """The consumer's positions."""
         return self._position._default_manager.using(self.alias).filter(consumer=self.consumer)
 
+    def register(self) -> None:
+        """Make the consumer's own row, if it is missing: so an operator sees it and can pause it."""
+        rows = self._consumers._default_manager.using(self.alias)
+        if not rows.filter(name=self.consumer).exists():
+            with writing(self.alias):
+                rows.bulk_create([self._consumers(name=self.consumer)], ignore_conflicts=True)
+
+    def is_paused(self) -> bool:
+        """Return whether an operator has paused the consumer."""
+        rows = self._consumers._default_manager.using(self.alias)
+        return rows.filter(name=self.consumer, paused=True).exists()
+
     def ensure(self, aggregates: Sequence[str]) -> None:
         """Make the positions that are missing, at 0, in a short transaction of their own."""
-        known = set(self.positions.filter(aggregate__in=aggregates).values_list("aggregate", flat=True))
-        missing = sorted(set(aggregates) - known)
-        if missing:
-            self._position._default_manager.using(self.alias).bulk_create(
-                [self._position(consumer=self.consumer, aggregate=name) for name in missing], ignore_conflicts=True
-            )
+        sql, given = self._sql.ensure, [self.consumer, self._sql.list_of(aggregates)]
+        if not self._sql.is_sqlite:
+            given += [not connections[self.alias].in_atomic_block, self.consumer]
+        with writing(self.alias):
+            run(self.alias, sql, *given)
 
     def lock(self, aggregates: Sequence[str], *, wait: bool) -> dict[str, Head]:
         """Lock positions in sorted order and return their heads; those of others are left out unless `wait`."""
-        locked = self.positions.filter(aggregate__in=aggregates).order_by("aggregate")
-        found = locked.select_for_update(skip_locked=not wait).values_list("aggregate", "applied_version")
-        applied: dict[str, int] = dict(found)
-        # A new statement: it must see what the lock waited for.
-        above: dict[str, dict[int, Row]] = {name: {} for name in applied}
-        for row in self._rows_above(applied):
-            above[row.aggregate][row.version] = Row(
-                message=message_of(row),
-                state="parked" if row.state == State.PARKED else "waiting",
-                attempts=row.attempts,
-                is_due=bool(row.is_due),  # type: ignore[attr-defined]  # annotated
-            )
-        return {name: Head(version, above[name]) for name, version in applied.items()}
+        names = self._sql.list_of(aggregates)
+        # Two statements on their way at once, the second of which sees what the lock waited for.
+        lock = self._sql.lock if wait else self._sql.lock_free
+        above = (self._sql.above, [self.consumer, names, WINDOW])
+        locked, rows = run_all(self.alias, (lock, [self.consumer, names]), above)
+        applied: dict[str, int] = dict(locked)
+        waiting: dict[str, dict[int, Row]] = {name: {} for name in applied}
+        for row in map(_row_of, rows):
+            if row.message.aggregate in waiting:
+                waiting[row.message.aggregate][row.message.version] = row
+        return {name: Head(version, waiting[name]) for name, version in applied.items()}
 
-    def _rows_above(self, applied: dict[str, int]) -> Iterable[InboxRow]:
-        if not applied:
-            return []
-        window = Q()
-        for name, version in applied.items():
-            window |= Q(aggregate=name, version__gt=version, version__lte=version + WINDOW)
-        free = Q(marked_until__isnull=True) | Q(marked_until__lte=Clock())
-        is_due = ExpressionWrapper(Q(due__lte=Clock()) & free, output_field=BooleanField())
-        return self.rows.filter(window).exclude(state=State.APPLIED).annotate(is_due=is_due)
+    def look(self, aggregates: Sequence[str] | None) -> Due:
+        """Return which have something due, longest due first: of these, or of all, then with a limit.
 
-    def look(self, aggregates: Sequence[str] | None) -> tuple[str, ...]:
-        """Return aggregates with something due, longest due first, at most SWEEP_LIMIT."""
-        among, given = "", []
+        That is SWEEP_LIMIT, and SUSPECTS_LIMIT more.
+        """
         if aggregates is not None:
-            if not aggregates:
-                return ()
-            among, given = f"AND aggregate IN ({_places(aggregates)})", list(aggregates)
-        # The state is a literal: SQLite uses a partial index only if it can see the predicate.
-        query = f"""
-            SELECT aggregate FROM {self._table(self._inbox)}
-             WHERE consumer = %s AND state = 'waiting' AND due <= {self._now} {among}
-               AND (marked_until IS NULL OR marked_until <= {self._now})
-             GROUP BY aggregate ORDER BY MIN(due) LIMIT {SWEEP_LIMIT}"""
-        with connections[self.alias].cursor() as cursor:
-            cursor.execute(query, [self.consumer, *given])
-            return tuple(name for (name,) in cursor.fetchall())
+            among = run(self.alias, self._sql.look_among, self.consumer, self._sql.list_of(aggregates))
+            return Due(tuple(name for (name,) in among), False)
+        found = run(self.alias, self._sql.look_at_all, self.consumer, SWEEP_LIMIT, SUSPECTS_LIMIT)
+        others = sum(not is_suspect for _, is_suspect in found)
+        return Due(tuple(name for name, _ in found), others >= SWEEP_LIMIT)
 
     def store(self, messages: Sequence[Message]) -> Sorted:
         """Insert what is new as waiting (quarantined: parked). No position lock: a hung handler delays no receipt."""
@@ -155,89 +147,51 @@ class InboxStore:
         for message, _ in applied:
             if message.aggregate not in heads or heads[message.aggregate].version < message.version:
                 heads[message.aggregate] = message
-        self._advance(heads)
+        self._advance([heads[name] for name in sorted(heads)])
         return found
 
     def _sort_out(self, messages: Sequence[Message], applied: Sequence[Message]) -> Sorted:
         if not messages:
             return Sorted((), 0, ())
-        names = {message.aggregate for message in messages}
-        ids, versions = {message.id for message in messages}, {message.version for message in messages}
+        names = self._sql.list_of({message.aggregate for message in messages})
+        ids = self._sql.list_of({message.id for message in messages})
+        versions = self._sql.list_of({message.version for message in messages})
         places: dict[tuple[str, int], UUID] = {}
-        known = self.rows.filter(Q(message_id__in=ids) | Q(aggregate__in=names, version__in=versions))
-        for name, version, message_id in known.values_list("aggregate", "version", "message_id"):
-            places[name, version] = message_id
+        for name, version, message_id in run(self.alias, self._sql.known, self.consumer, ids, names, versions):
+            places[name, version] = uuid_of(message_id)
         positions = {}
-        for name, version, last in self.positions.filter(aggregate__in=names).values_list(
-            "aggregate", "applied_version", "last_id"
-        ):
+        for name, version, last in run(self.alias, self._sql.positions, self.consumer, names):
             positions[name] = version
             if last is not None:
-                places.setdefault((name, version), last)
+                places.setdefault((name, version), uuid_of(last))
         places |= {(message.aggregate, message.version): message.id for message in applied}
-        return _sorted(messages, places, positions)
+        return sort_out(messages, places, positions)
 
     def _insert(self, applied: Sequence[tuple[Message, str]], others: Sequence[Message]) -> None:
         reasons = dict(applied)
-        everything = sorted([*reasons, *others])
-        if not everything:
+        rows = [_new_row(message, reasons) for message in sorted([*reasons, *others])]
+        if not rows:
             return
-        # applied_at and due
-        clocks = {State.APPLIED: f"{self._now}, NULL", State.WAITING: f"NULL, {self._now}", State.PARKED: "NULL, NULL"}
-        rows, values = [], []
-        for message in everything:
-            state = State.APPLIED if message in reasons else State.PARKED if message.quarantine else State.WAITING
-            rows.append(f"(%s, %s, %s, %s, %s, %s, %s, %s, %s, 0, {clocks[state]})")
-            values += self._values(message, state, reasons.get(message, message.quarantine))
-        table = self._table(self._inbox)
-        # Receipt may meet any known row and leaves it alone. An outcome may only meet
-        # its own waiting row; a stranger in its place is an error, and the batch is stored.
-        conflict = f"""(consumer, message_id) DO UPDATE SET state = 'applied', reason = excluded.reason,
-            applied_at = excluded.applied_at, due = NULL, marked_until = NULL
-            WHERE excluded.state = 'applied' AND {table}.state = 'waiting'"""
-        query = f"""
-            INSERT INTO {table} (consumer, message_id, aggregate, version, type, payload, headers, state, reason,
-                                 attempts, applied_at, due)
-            VALUES {", ".join(rows)} ON CONFLICT {conflict if applied else "DO NOTHING"}"""
-        with connections[self.alias].cursor() as cursor:
-            cursor.execute(query, values)
+        sql, values = insertion(self._sql, self.consumer, rows)
+        run(self.alias, f"{sql} ON CONFLICT {self._sql.conflict_of_outcomes if applied else 'DO NOTHING'}", *values)
+        reached("consumer.inbox_inserted")
 
-    def _values(self, message: Message, state: State, reason: str) -> list[Any]:
-        connection = connections[self.alias]
-        given = {
-            "consumer": self.consumer,
-            "message_id": message.id,
-            "aggregate": message.aggregate,
-            "version": message.version,
-            "type": message.type,
-            "payload": message.payload,
-            "headers": message.headers,
-            "state": state.value,
-            "reason": reason[:LONGEST_REASON],
-        }
-        fields = {field.name: field for field in self._inbox._meta.concrete_fields}
-        return [fields[name].get_db_prep_save(value, connection) for name, value in given.items()]
-
-    def _advance(self, heads: dict[str, Message]) -> None:
+    def _advance(self, heads: Sequence[Message]) -> None:
         if not heads:
             return
-        self._position._default_manager.using(self.alias).bulk_create(
-            [
-                self._position(consumer=self.consumer, aggregate=name, applied_version=head.version, last_id=head.id)
-                for name, head in sorted(heads.items())
-            ],
-            update_conflicts=True,
-            unique_fields=["consumer", "aggregate"],
-            update_fields=["applied_version", "last_id"],
-        )
-        successors = Q()
-        for name, head in heads.items():
-            successors |= Q(aggregate=name, version=head.version + 1)
-        self.rows.filter(successors, state=State.WAITING, due__isnull=True).update(due=Clock())
+        if not self._sql.is_sqlite:
+            (sql,) = self._sql.advance
+            names, versions = [one.aggregate for one in heads], [one.version for one in heads]
+            run(self.alias, sql, names, versions, [one.id for one in heads], self.consumer, self.consumer)
+            return
+        move, wake = self._sql.advance
+        for head in heads:
+            run(self.alias, move, head.version, head.id.hex, self.consumer, head.aggregate)
+            run(self.alias, wake, self.consumer, head.aggregate, head.version + 1)
 
-    def mark(self, row: Row) -> None:
-        """Count an attempt and take the lease."""
-        self._own(row).update(attempts=row.attempts + 1, marked_until=Clock() + timedelta(seconds=MARK_SECONDS))
+    def mark(self, row: Row, *, seconds: float) -> None:
+        """Count an attempt and take the lease for so long."""
+        self._own(row).update(attempts=row.attempts + 1, marked_until=Clock() + timedelta(seconds=seconds))
 
     def retry(self, row: Row, *, refund: bool, reason: str, delay_seconds: float) -> None:
         """Make the row due again after `delay_seconds`."""
@@ -252,46 +206,48 @@ class InboxStore:
         """Make the row a dead letter."""
         self._own(row).update(state=State.PARKED, reason=reason[:LONGEST_REASON], due=None, marked_until=None)
 
-    def sleep(self, aggregate: str) -> None:
-        """Take the time from rows above the head; retire rows at or below the position."""
+    def sleep(self, aggregate: str) -> int:
+        """Take the time from rows above the head; retire rows at or below the position, and return how many."""
         applied = self.positions.values_list("applied_version", flat=True).get(aggregate=aggregate)
         rows = self.rows.filter(aggregate=aggregate, state=State.WAITING)
         rows.filter(version__gt=applied + 1, due__isnull=False).update(due=None)
         # Stored by somebody who read the position before it moved (MESSAGING, hole 9).
-        rows.filter(version__lte=applied).update(
+        return rows.filter(version__lte=applied).update(
             state=State.APPLIED, applied_at=Clock(), reason="late duplicate", due=None, marked_until=None
         )
+
+    def count_duplicates(self, number: int) -> None:
+        """Add to the consumer's count; the last statement before the commit, for all its processes share the row."""
+        rows = self._consumers._default_manager.using(self.alias)
+        rows.filter(name=self.consumer).update(duplicates=F("duplicates") + number)
 
     def _own(self, row: Row) -> QuerySet[InboxRow]:
         return self.rows.filter(message_id=row.message.id, state=State.WAITING, attempts=row.attempts)
 
-    def _table(self, model: type[InboxRow] | type[PositionRow]) -> str:
-        return connections[self.alias].ops.quote_name(model._meta.db_table)
+
+def _row_of(found: tuple[Any, ...]) -> Row:
+    message_id, aggregate, version, type_, payload, headers, state, attempts, is_due, is_marked = found
+    return Row(
+        message=Message(
+            aggregate=aggregate, version=version, id=uuid_of(message_id), type=type_,
+            payload=json.loads(payload), headers=json.loads(headers),
+        ),
+        state="parked" if state == State.PARKED else "waiting",
+        attempts=attempts,
+        is_due=bool(is_due),
+        is_marked=bool(is_marked),
+    )  # fmt: skip
 
 
-def _sorted(messages: Sequence[Message], places: dict[tuple[str, int], UUID], positions: dict[str, int]) -> Sorted:
-    """Tell new messages from repetitions, and both from a second message for a place that is taken."""
-    by_id = {message_id: place for place, message_id in places.items()}
-    fresh: list[Message] = []
-    forks: list[Message] = []
-    duplicates = 0
-    for message in sorted(messages):
-        place = (message.aggregate, message.version)
-        holder, other_place = places.get(place), by_id.get(message.id, place)
-        if holder == message.id:
-            duplicates += 1
-        elif holder is not None:
-            forks.append(message.forked(f"forked history: {place[0]}@{place[1]} is message {holder} here"))
-        elif other_place != place:
-            forks.append(message.forked(f"forked history: this id is {other_place[0]}@{other_place[1]} here"))
-        elif message.version <= positions.get(message.aggregate, 0):
-            duplicates += 1  # applied, and its row pruned
-        else:
-            fresh.append(message)
-            places[place] = message.id
-            by_id[message.id] = place
-    return Sorted(tuple(fresh), duplicates, tuple(forks))
-
-
-def _places(values: Sequence[Any]) -> str:
-    return ", ".join(["%s"] * len(values))
+def _new_row(message: Message, reasons: Mapping[Message, str]) -> dict[str, Any]:
+    state = State.APPLIED if message in reasons else State.PARKED if message.quarantine else State.WAITING
+    return {
+        "id": message.id,
+        "aggregate": message.aggregate,
+        "version": message.version,
+        "type": message.type,
+        "payload": message.payload,
+        "headers": message.headers,
+        "state": state.value,
+        "reason": reasons.get(message, message.quarantine)[:LONGEST_REASON],
+    }

@@ -10,31 +10,34 @@ import logging
 import os
 import time
 from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from datetime import UTC
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 import msgspec
 from django.db import Error as DatabaseError
-from opentelemetry import trace
-from opentelemetry.trace import Span, SpanKind
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from opentelemetry.trace import SpanKind
 
+from fissile.contexts import directed_exchange, registry
+from fissile.crash_points import reached
 from fissile.events import bus, wakeup
-from fissile.events.models import OutboxRow
+from fissile.events.models import LANES
 from fissile.events.stopping import Stopping
 from fissile.messages import Envelope, encode_envelope
 from fissile.messages.envelope import TENANT
-from fissile.watch import tracing
+from fissile.watch.leaves import Leaf
 
 from . import core
-from .store import LEASE_SECONDS, OutboxStore
+from .sharing import lost_lanes
+from .statements import DueRow
+from .store import LEASE_SECONDS, Claimed, OutboxStore
 
 _log = logging.getLogger(__name__)
-_trace = TraceContextTextMapPropagator()
 
-# Under half the lease: a batch that ends at its deadline is marked while the lease holds.
+# For writing a batch, and again for waiting: both come between two claims, and what a claim
+# leaves of a lease is twice as long. So a batch that ends at its deadline is marked while the lease holds.
 PUBLISH_DEADLINE_SECONDS = LEASE_SECONDS * 0.4
 # Behind every wake-up; part of correctness, since wake-ups may be lost.
 SWEEP_SECONDS = 1.0
@@ -47,24 +50,30 @@ _LONGEST_RETRY_SECONDS = 2.0
 class RelayLoop:
     """The relay of one context; `run` is the target of a thread and ends only when asked to."""
 
-    def __init__(self, context: str, broker_url: str, *, name: str = "worker") -> None:
+    def __init__(self, context: str, broker_url: str, *, name: str = "worker", stands_by: bool = False) -> None:
         self.context = context
-        self._broker_url = broker_url
-        self._owner = f"{name}:{os.getpid()}:{uuid4().hex[:6]}"
-        self._leading = False
+        self.owner = f"{name}:{os.getpid()}:{uuid4().hex[:6]}"
+        self._broker_url, self._stands_by = broker_url, stands_by
+        self._held: frozenset[int] = frozenset()
         self._said = ""
 
     @property
+    def lanes(self) -> frozenset[int]:
+        """The lanes this relay holds."""
+        return self._held
+
+    @property
     def leads(self) -> bool:
-        """True while this relay holds the context's lease."""
-        return self._leading
+        """True while this relay holds a lane."""
+        return bool(self._held)
 
     def run(self, stopping: Stopping) -> None:
-        """Relay until asked to stop; finish the batch in hand, then give the lease back."""
+        """Relay until asked to stop; finish the batch in hand, then give the lanes back."""
         pause = _FIRST_RETRY_SECONDS
         while not stopping.is_set():
             began = time.monotonic()
-            session = _Session(self.context, self._broker_url, self._owner, stopping, self._leads)
+            machine = core.Relay(self.owner, self._stands_by)
+            session = _Session(self.context, self._broker_url, machine, stopping, self._holds)
             try:
                 session.run()
             except DatabaseError as lost:
@@ -73,14 +82,14 @@ class RelayLoop:
                 _log.exception("The relay of %s failed and tries again in %.1f s.", self.context, pause)
             finally:
                 session.close()
-                self._leads(False)
+                self._holds(())
             stopping.wait(pause)
             pause = min(_LONGEST_RETRY_SECONDS, pause * 2)
             if time.monotonic() - began > LEASE_SECONDS:
                 pause, self._said = _FIRST_RETRY_SECONDS, ""
 
-    def _leads(self, leads: bool) -> None:
-        self._leading = leads
+    def _holds(self, lanes: Iterable[int]) -> None:
+        self._held = frozenset(lanes)
 
     def _say(self, what: str) -> None:
         # Once a cause, not once a try.
@@ -92,12 +101,22 @@ class RelayLoop:
 class _Session:
     """One run of the machine, from fresh connections to the first database error or the stop."""
 
-    def __init__(self, context: str, broker_url: str, owner: str, stopping: Stopping, leads: Any) -> None:
-        self._context, self._broker_url, self._owner = context, broker_url, owner
-        self._stopping, self._leads = stopping, leads
-        self._machine = core.Relay()
+    def __init__(
+        self,
+        context: str,
+        broker_url: str,
+        machine: core.Relay,
+        stopping: Stopping,
+        holds: Callable[[Iterable[int]], None],
+    ) -> None:
+        self._context, self._broker_url, self._machine = context, broker_url, machine
+        self._stopping, self._holds = stopping, holds
+        self._others_end = SWEEP_SECONDS
         self._store = OutboxStore(context)
         self._publisher: bus.Publisher | None = None
+        # What is in flight, and why it cannot all have left.
+        self._batch = _Batch(context)
+        self._broken: bus.PublishBroken | None = None
         self._warned = ""
 
     def run(self) -> None:
@@ -106,28 +125,43 @@ class _Session:
         events: deque[core.RelayEvent] = deque([core.Tick()])
         while True:
             while events:
-                for effect in self._machine.step(events.popleft()):
-                    # A batch that has begun is settled; a new one is not begun.
-                    if isinstance(effect, core.Acquire | core.Claim) and self._stopping.is_set():
-                        return
-                    events.extend(self._perform(effect))
+                effects = self._machine.step(events.popleft())
+                if effects:
+                    self._holds(self._machine.held)
+                for effect in effects:
+                    events.extend(self._perform(self._last(effect) if self._stopping.is_set() else effect))
             if self._stopping.is_set():
                 return
             events.append(self._idle())
 
-    def _perform(self, effect: core.Effect) -> list[core.RelayEvent]:
+    def _last(self, effect: core.Effect) -> core.Effect | None:
+        """Return what is left of an effect for one who stops: a batch in flight is settled, none is begun."""
         match effect:
-            case core.Acquire():
-                return self._acquire()
-            case core.Claim(fence, limit):
-                rows = self._store.claim(fence, limit)
-                if rows is None:
-                    return [self._fenced()]
-                return [core.Claimed(tuple(_pending(row) for row in rows))]
-            case core.Publish(rows):
-                return self._publish(rows)
             case core.Settle():
-                return [core.Settled() if self._store.settle(effect) else self._fenced()]
+                return replace(effect, then=None)
+            case core.Acquire() | core.Claim() | core.Publish():
+                return None
+        return effect
+
+    def _perform(self, effect: core.Effect | None) -> list[core.RelayEvent]:
+        match effect:
+            case core.Acquire(lanes):
+                return self._acquire(lanes)
+            case core.Ask(lanes):
+                self._store.ask(self._machine.owner, lanes)
+                wakeup.wake(self._context)
+            case core.GiveBack(fences):
+                self._give_back(fences)
+            case core.Claim():
+                return [self._claimed(effect, self._store.claim(effect))]
+            case core.Publish(rows):
+                self._publish(rows)
+            case core.Await():
+                return self._await()
+            case core.Settle(then=claim):
+                lost, claimed = self._store.settle(effect)
+                settled = core.Settled(self._tell_lost(lost))
+                return [settled, self._claimed(claim, claimed)] if claim and claimed else [settled]
             case core.Disconnect():
                 self._disconnect()
             case core.Pause(seconds):
@@ -135,20 +169,31 @@ class _Session:
                 return [core.Tick()]
         return []
 
-    def _acquire(self) -> list[core.RelayEvent]:
-        fence = self._store.acquire(self._owner)
-        if fence is None:
+    def _claimed(self, asked: core.Claim, found: Claimed) -> core.Claimed:
+        rows, lanes = found
+        self._tell_lost(lost_lanes(asked.fences, lanes))
+        others = [lane.left_seconds for lane in lanes if lane.number not in asked.fences and not lane.is_free]
+        self._others_end = min(others, default=SWEEP_SECONDS)
+        if rows:
+            reached("relay.claimed")
+        return core.Claimed(tuple(_pending(row) for row in rows), lanes)
+
+    def _acquire(self, lanes: tuple[int, ...]) -> list[core.RelayEvent]:
+        fences = self._store.acquire(self._machine.owner, lanes)
+        if not fences:
             return []
-        self._leads(True)
-        _log.info("The relay of %s holds its lease, fence %d.", self._context, fence)
-        return [core.Leased(fence)]
+        _log.info("The relay of %s holds the lease of %s.", self._context, _spoken(fences))
+        return [core.Leased(fences)]
+
+    def _give_back(self, fences: Mapping[int, int]) -> None:
+        self._store.release(fences)
+        _log.info("The relay of %s gives %s back.", self._context, _spoken(fences))
+        wakeup.wake(self._context)
 
     def _idle(self) -> core.RelayEvent:
-        seconds = SWEEP_SECONDS
-        if self._machine.fence is None:
-            # Another relay leads: its lease may end before the sweep.
-            seconds = min(seconds, max(0.02, self._store.lease_left()))
-        elif self._publisher is not None:
+        # Another's lease that is not renewed may end before the sweep.
+        seconds = max(0.02, min(SWEEP_SECONDS, self._others_end))
+        if self._publisher is not None:
             try:
                 self._publisher.tick()
             except bus.PublishBroken as broken:
@@ -156,23 +201,42 @@ class _Session:
         self._listener.wait(seconds, self._stopping)
         return core.Tick()
 
-    def _publish(self, rows: tuple[core.Pending, ...]) -> list[core.RelayEvent]:
-        batch = _Batch(self._context)
-        events: list[core.RelayEvent] = []
-        lost: list[core.RelayEvent] = []
+    def _publish(self, rows: tuple[core.Pending, ...]) -> None:
+        self._batch, self._broken = _Batch(self._context, rows), None
         try:
             if self._publisher is None:
-                self._publisher = bus.open_publisher(self._broker_url, self._context)
-            events += batch.dress(rows)
-            verdicts = self._publisher.publish(batch.messages, deadline_seconds=PUBLISH_DEADLINE_SECONDS)
+                own = registry.get(self._context).exchanges
+                self._publisher = bus.open_publisher(self._broker_url, *(own or (self._context,)))
+            self._publisher.send(self._batch.dress(), deadline_seconds=PUBLISH_DEADLINE_SECONDS)
         except bus.PublishBroken as broken:
-            self._warn(f"lost the broker: {broken}")
-            verdicts, lost = broken.verdicts, [core.Lost(str(broken), broken.blames_message)]
+            self._broken = broken
+
+    def _await(self) -> list[core.RelayEvent]:
+        batch, self._batch = self._batch, _Batch(self._context)
+        verdicts = bus.Verdicts()
+        try:
+            if self._broken is not None:
+                raise self._broken
+            if self._publisher is not None:
+                verdicts = self._publisher.verdicts(deadline_seconds=PUBLISH_DEADLINE_SECONDS)
+        except bus.PublishBroken as wrong:
+            self._warn(f"lost the broker: {wrong}")
+            verdicts, self._broken = wrong.verdicts, wrong
         if verdicts.returned:
-            self._warn(f"found no consumer bound to exchange {self._context}; start the worker of one")
-        elif verdicts.confirmed and not lost:
+            unheard = ", ".join(sorted({one.exchange for one in batch.messages if one.id in verdicts.returned}))
+            self._warn(f"found no consumer bound to exchange {unheard}; start the worker of one")
+        elif verdicts.confirmed and self._broken is None:
             self._warned = ""
-        return [*events, *batch.judge(verdicts), *lost]
+        if verdicts.confirmed:
+            reached("relay.confirmed_unmarked")
+        broken, self._broken = self._broken, None
+        events = batch.judge(verdicts)
+        if broken is not None and len(events) == len(batch.rows):
+            # Nothing of this batch is lost, and the next one is not.
+            self._disconnect()
+        elif broken is not None:
+            events.append(core.Lost(str(broken), broken.blames_message))
+        return events
 
     def _warn(self, what: str) -> None:
         # Said once a cause, not once a try.
@@ -180,10 +244,10 @@ class _Session:
             self._warned = what
             _log.warning("The relay of %s %s. Its events wait in the outbox.", self._context, what)
 
-    def _fenced(self) -> core.Fenced:
-        self._leads(False)
-        _log.warning("The relay of %s lost its lease; another one leads, or it was paused.", self._context)
-        return core.Fenced()
+    def _tell_lost(self, lanes: Collection[int]) -> frozenset[int]:
+        if lanes:
+            _log.warning("The relay of %s lost its lease of %s; another one holds it.", self._context, _spoken(lanes))
+        return frozenset(lanes)
 
     def _disconnect(self) -> None:
         if self._publisher is not None:
@@ -191,86 +255,97 @@ class _Session:
             self._publisher = None
 
     def close(self) -> None:
-        """Give the lease back and drop both connections; never raises."""
+        """Give all lanes back and drop both connections; never raises."""
         self._disconnect()
         with suppress(Exception):
-            if self._machine.fence is not None:
-                self._store.release(self._machine.fence)
+            if self._machine.held:
+                self._store.release(self._machine.held)
                 wakeup.wake(self._context)
         with suppress(Exception):
             self._store.close()
 
 
-def _pending(row: OutboxRow) -> core.Pending:
-    return core.Pending(id=str(row.id), attempts=row.attempts, row=row)
+def _pending(row: DueRow) -> core.Pending:
+    return core.Pending(id=str(row.id), lane=row.lane, attempts=row.attempts, row=row)
+
+
+def _spoken(lanes: Collection[int]) -> str:
+    if len(lanes) == LANES:
+        return f"all {LANES} lanes"
+    return f"lane{'' if len(lanes) == 1 else 's'} {', '.join(map(str, sorted(lanes)))}"
 
 
 class _Batch:
     """Rows on their way: each has a publish span, whose trace context goes into its envelope."""
 
-    def __init__(self, context: str) -> None:
-        self._context = context
-        self._spans: dict[str, Span] = {}
+    def __init__(self, context: str, rows: tuple[core.Pending, ...] = ()) -> None:
+        self._context, self.rows = context, rows
+        self._spans: dict[str, Leaf] = {}
+        self._refused: list[core.RelayEvent] = []
         self.messages: list[bus.Outgoing] = []
 
-    def dress(self, rows: tuple[core.Pending, ...]) -> list[core.RelayEvent]:
-        """Encode every row; return Refused for those that cannot be."""
-        refused: list[core.RelayEvent] = []
-        for pending in rows:
+    def dress(self) -> Iterator[bus.Outgoing]:
+        """Yield every row that can be encoded as a message; `judge` tells of the others."""
+        for pending in self.rows:
             try:
-                self.messages.append(self._message(pending.row))
+                message = self._message(pending.id, pending.row)
             except (msgspec.MsgspecError, UnicodeError, TypeError, ValueError) as wrong:
-                refused.append(core.Refused(pending.id, f"cannot be encoded: {wrong}"))
-        return refused
+                self._refused.append(core.Refused(pending.id, f"cannot be encoded: {wrong}"))
+            else:
+                self.messages.append(message)
+                yield message
 
-    def _message(self, row: OutboxRow) -> bus.Outgoing:
+    def _message(self, message_id: str, row: DueRow) -> bus.Outgoing:
         if len(row.type.encode()) > _LONGEST_TYPE_BYTES:
             raise ValueError(f"an event type has at most {_LONGEST_TYPE_BYTES} bytes")
-        headers: dict[str, Any] = row.headers
-        known = {name: headers[name] for name in ("traceparent", "tracestate") if headers.get(name)}
-        span = trace.get_tracer("fissile").start_span(
+        headers = row.headers
+        span = Leaf(
             f"relay publish {row.type}",
-            context=_trace.extract(known),
-            kind=SpanKind.PRODUCER,
-            attributes={"message.id": str(row.id), "aggregate": row.aggregate, "version": row.version},
+            SpanKind.PRODUCER,
+            headers,
+            {"message.id": message_id, "aggregate": row.aggregate, "version": row.version},
         )
-        self._spans[str(row.id)] = span
-        carrier: dict[str, str] = {}
-        _trace.inject(carrier, context=trace.set_span_in_context(span))
+        self._spans[message_id] = span
+        # They go out as they are stored.
+        time_: Any = row.recorded_at
+        data: Any = msgspec.Raw(row.payload.encode())
         envelope = Envelope(
             id=row.id,
             source=self._context,
             type=row.type,
             subject=row.aggregate,
             aggregateversion=row.version,
-            time=row.recorded_at.astimezone(UTC),
-            data=row.payload,
-            correlationid=headers.get("correlationid") or str(row.id),
+            time=time_,
+            data=data,
+            correlationid=headers.get("correlationid") or message_id,
             causationid=headers.get("causationid"),
-            traceparent=carrier.get("traceparent") or headers.get("traceparent"),
-            tracestate=carrier.get("tracestate") or headers.get("tracestate"),
+            traceparent=span.traceparent or headers.get("traceparent"),
+            tracestate=headers.get("tracestate"),
             tenant=headers.get("tenant") or TENANT,
         )
-        return bus.Outgoing(id=str(row.id), routing_key=row.type, body=encode_envelope(envelope))
+        receiver = headers.get("to")
+        exchange = directed_exchange(self._context, receiver) if receiver else self._context
+        return bus.Outgoing(id=message_id, routing_key=row.type, body=encode_envelope(envelope), exchange=exchange)
 
     def judge(self, verdicts: bus.Verdicts) -> list[core.RelayEvent]:
-        """Turn the broker's verdicts into events, and end the spans of messages that left."""
-        events: list[core.RelayEvent] = []
+        """Turn the verdicts into events, our own first, and end the spans of messages that left."""
+        events = self._refused
         for message in self.messages:
             reason = verdicts.refused.get(message.id, "")
             if message.id in verdicts.confirmed:
                 events.append(core.Confirmed(message.id))
             elif reason:
                 events.append(core.Refused(message.id, reason))
-            elif reply := verdicts.returned.get(message.id):
+            elif (reply := verdicts.returned.get(message.id)) and message.exchange != self._context:
+                # Not Returned, which holds up all that comes after it: events have other hearers.
+                reason = f"no receiver is bound to exchange {message.exchange} ({reply})"
+                events.append(core.Refused(message.id, reason))
+            elif reply:
                 reason = f"no consumer is bound to exchange {self._context} ({reply})"
                 events.append(core.Returned(message.id, reason))
                 # Not ended, so not kept: it is tried every two seconds until somebody is bound.
                 continue
             else:
                 reason = "no verdict: the connection was lost"
-            span = self._spans[message.id]
-            if reason:
-                tracing.fail_unless_failed(span, reason)
-            span.end()
+            self._spans[message.id].end(reason)
         return events

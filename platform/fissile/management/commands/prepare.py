@@ -16,7 +16,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from fissile.contexts import registry
 from fissile.events import bus
-from fissile.events.hosting import declare_own_topology
+from fissile.events.hosting import broker_errors, declare_own_topology
 
 _DUMMY = "django.db.backends.dummy"
 
@@ -40,33 +40,35 @@ class Command(BaseCommand):
         for alias in migrated:
             call_command("migrate", database=alias, verbosity=0, interactive=False)
         call_command("seed", verbosity=0)
-        declared = _declare()
+        queues = _declare()
         installed = registry.installed()
         result = {
             "contexts": [context.name for context in installed],
             "events": sum(len(context.publishes) for context in installed),
             "migrated": migrated,
-            "queues": declared,
+            "queues": queues,
             "devlogin": _login_link(options["devlogin"]) if options["devlogin"] else None,
         }
         if options["json"]:
             self.stdout.write(json.dumps(result))
         else:
-            queues = "declared" if declared is not None else "left to the worker, no broker answers"
             done = f"keys: there; migrated: {', '.join(migrated) or 'nothing to do'}; seeded; queues: {queues}"
             self.stdout.write(done)
 
 
-def _declare() -> list[str] | None:
-    """Declare this role's queues before any process publishes; None if the broker cannot be reached.
+def _declare() -> str:
+    """Declare this role's queues before any process publishes; return what came of it, in words.
 
     A worker declares them as well, but another role's relay may be faster: what
     it publishes before a queue is bound would pass that consumer by.
     """
     try:
-        return [name for name, _ in declare_own_topology().queues]
-    except bus.connection_errors(settings.FISSILE["broker_url"]):
-        return None
+        declare_own_topology()
+    except bus.SourceMissing as missing:
+        return f"not all: {missing}; prepare again when its role is prepared"
+    except broker_errors():
+        return "left to the worker, no broker answers"
+    return "declared"
 
 
 class _Nowhere:

@@ -31,18 +31,23 @@ class Command(BaseCommand):
         """Which proofs, where, and how to print."""
         parser.add_argument("numbers", nargs="*", type=int, metavar="N", help="patterns by number; default all")
         parser.add_argument("--url", help="a gateway that somebody else started; only what HTTP shows is looked at")
-        parser.add_argument("--topology", choices=("monolith", "split"), default="monolith")
+        parser.add_argument("--topology", default="monolith", help="a cut of the house by its name; default monolith")
         parser.add_argument("--tier", choices=("embedded", "real"), default=settings.FISSILE["tier"])
         parser.add_argument("--sabotage", action="store_true", help="break each pattern and see its clause go red")
         parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the proofs and exit with what was found."""
+        if "proofs" not in settings.FISSILE:
+            raise CommandError('This project has no proofs; name their module: FISSILE["proofs"].', returncode=2)
         shop = import_module(settings.FISSILE["proofs"])
         known = catalogue(shop.PROOFS)
         wanted = options["numbers"] or list(PATTERNS)
         if strangers := [number for number in wanted if number not in PATTERNS]:
             raise CommandError(f"There is no pattern {strangers[0]}; they are numbered 1 to 22.", returncode=2)
+        if options["topology"] not in shop.TOPOLOGIES:
+            cuts = ", ".join(shop.TOPOLOGIES)
+            raise CommandError(f"There is no cut {options['topology']}; there are {cuts}.", returncode=2)
         if options["sabotage"]:
             if options["url"]:
                 raise CommandError("--sabotage breaks a house of its own; leave --url out.", returncode=2)
@@ -75,7 +80,7 @@ class Command(BaseCommand):
         def open_house(break_: Sabotage) -> AbstractContextManager[Scene]:
             where = {name: options[name] for name in ("topology", "tier")}
             found: AbstractContextManager[Scene] = shop.open_scene(
-                url=None, **where, patches=break_.patches, plants=break_.plants
+                url=None, **where, patches=break_.patches, plants=break_.plants, stores=break_.stores
             )
             return found
 

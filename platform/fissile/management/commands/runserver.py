@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.staticfiles.management.commands.runserver import Command as RunServer
+from django.core.management import get_commands
 from django.core.management.base import CommandParser
 from django.db import DatabaseError, connections
 from django.db.migrations.executor import MigrationExecutor
@@ -32,6 +34,7 @@ class Command(RunServer):
     def add_arguments(self, parser: CommandParser) -> None:
         """Add --no-events to Django's arguments."""
         super().add_arguments(parser)
+        parser.set_defaults(use_static_handler=apps.is_installed("django.contrib.staticfiles"))
         parser.add_argument("--no-events", action="store_true", help="serve only; a worker moves the events")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -63,7 +66,7 @@ class Command(RunServer):
         lines = [
             "",
             f"Topology   {self._topology()}",
-            f"Stores     {stores}     Broker {_broker(ours['broker_url'])}     Relay {events}",
+            f"Stores     {stores}     Broker {_broker()}     Relay {events}",
             "           no gateway in front: tokens are checked here, the edge's own policies are not",
         ]
         if ours["tier"] == "embedded":
@@ -71,11 +74,20 @@ class Command(RunServer):
         return [
             *lines,
             "",
-            f"API        {here}/api/docs/",
-            f"Operations {here}/admin/        a login link: {self._manage()} devlogin",
-            f"Next       {self._manage()} demo --url {here}        Ctrl-C stops",
+            *self._doors(here),
+            "Ctrl-C stops",
             "",
         ]
+
+    def _doors(self, here: str) -> list[str]:
+        commands = get_commands()
+        lines = {
+            f"API        {here}/api/docs/": apps.is_installed("drf_spectacular"),
+            f"Operations {here}/admin/        a login link: {self._manage()} devlogin": "devlogin" in commands
+            and apps.is_installed("django.contrib.admin"),
+            f"Next       {self._manage()} demo --url {here}": "demo" in commands,
+        }
+        return [line for line, is_there in lines.items() if is_there]
 
     def _topology(self) -> str:
         near = ", ".join(context.name for context in registry.installed())
@@ -100,5 +112,8 @@ def _is_behind(alias: str) -> bool:
         return True
 
 
-def _broker(url: str) -> str:
-    return "sqlite (embedded)" if is_embedded(url) else "rabbitmq"
+def _broker() -> str:
+    kinds = {
+        "sqlite (embedded)" if is_embedded(url) else "rabbitmq" for url in settings.FISSILE["broker_urls"].values()
+    }
+    return " and ".join(sorted(kinds))

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management.base import CommandParser
 
 from fissile.contexts import registry
+from fissile.events.hosting import broker_of
 from fissile.management.cli import HouseCommand, Result
 from fissile.watch.redaction import redact_text
 
@@ -29,19 +30,19 @@ class Command(HouseCommand):
         data = {
             "role": ours["role"],
             "tier": ours["tier"],
-            "broker": redact_text(str(ours["broker_url"])),
             "contexts": contexts,
-            "operations": _database("operations"),
+            "operations": _database("operations") if "operations" in settings.DATABASES else None,
         }
+        wide = max(len("address or database"), *(len(_place(one)) for one in contexts))
         lines = [
             f"Role     {ours['role']}  (what is installed here is near; the rest needs an address in TOPOLOGY)",
             f"Tier     {ours['tier']}",
-            f"Broker   {data['broker']}",
-            f"Operators' database  {data['operations']['engine']}  {data['operations']['at']}",
+            f"Operators' database  {_operators(data['operations'])}",
             "",
-            f"{'context':<12} {'where':<6} {'address or database':<46} why",
+            f"{'context':<12} {'where':<6} {'address or database':<{wide}} why",
         ]
-        lines += [f"{one['name']:<12} {one['where']:<6} {_place(one):<46} {one['why']}" for one in contexts]
+        lines += [f"{one['name']:<12} {one['where']:<6} {_place(one):<{wide}} {one['why']}" for one in contexts]
+        lines += ["", *(f"{one['name']:<12} broker {one['broker']}" for one in contexts if one["broker"])]
         return Result(data=data, text="\n".join(lines))
 
 
@@ -53,13 +54,22 @@ def _context(name: str) -> dict[str, Any]:
             "where": "near",
             "address": None,
             "database": _database(name),
+            "broker": redact_text(broker_of(name)),
             "asked_by": asked_by,
             "why": f"role {settings.FISSILE['role']} installs it",
         }
     address = registry.addresses().get(name)
     why = f"asked by {', '.join(asked_by)}; address from TOPOLOGY" if asked_by else "nothing here asks it"
     where = "far" if address else "-"
-    return {"name": name, "where": where, "address": address, "database": None, "asked_by": asked_by, "why": why}
+    return {
+        "name": name,
+        "where": where,
+        "address": address,
+        "database": None,
+        "broker": None,
+        "asked_by": asked_by,
+        "why": why,
+    }
 
 
 def _database(alias: str) -> dict[str, str]:
@@ -69,6 +79,10 @@ def _database(alias: str) -> dict[str, str]:
     if row.get("HOST"):
         at = f"{row['HOST']}:{row.get('PORT') or ''}/{at}"
     return {"alias": alias, "engine": engine, "at": at}
+
+
+def _operators(database: dict[str, str] | None) -> str:
+    return f"{database['engine']}  {database['at']}" if database else "none"
 
 
 def _place(one: dict[str, Any]) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
+from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,7 +16,8 @@ from opentelemetry import trace
 from fissile import carry
 from fissile.errors import BrokenContractError, Refusal, UncertainError, UnreachableError
 
-from . import types
+from . import types, unfit
+from .kinds import KINDS
 
 local_note: ContextVar[str] = ContextVar("local_note", default="nothing")
 
@@ -97,8 +100,12 @@ def lose_database() -> None:
     raise OperationalError("server closed the connection")
 
 
-def answer_an_object() -> object:
-    return threading.Lock()
+def answer_in_kind(kind: str) -> object:
+    return unfit.KINDS[kind].make()
+
+
+def refuse_with_an_object() -> None:
+    raise types.AccountClosed(rows=[1, threading.Lock()])
 
 
 def answer_text() -> str:
@@ -107,6 +114,31 @@ def answer_text() -> str:
 
 def answer_nothing() -> None:
     return None
+
+
+_kept: list[str] = []
+
+
+def keep_lines(lines: list[str]) -> list[str]:
+    _kept[:] = lines
+    return _kept
+
+
+def kept_lines() -> list[str]:
+    return _kept
+
+
+_runs: Counter[str] = Counter()
+
+
+def add(name: str) -> int:
+    """Not idempotent: counts its own runs."""
+    _runs[name] += 1
+    return _runs[name]
+
+
+def times_run(name: str) -> int:
+    return _runs[name]
 
 
 def leak() -> None:
@@ -119,3 +151,15 @@ def for_bff_only() -> int:
 
 def not_offered() -> int:
     return 1
+
+
+def _same(kind: object) -> Callable[..., object]:
+    def same(value: object) -> object:
+        return value
+
+    same.__annotations__ = {"value": kind, "return": kind}
+    return same
+
+
+# One function a kind: it gives back what arrived.
+globals().update({f"same_{name}": _same(kind) for name, kind in KINDS.items()})

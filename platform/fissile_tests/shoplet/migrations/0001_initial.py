@@ -16,6 +16,21 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='ShopletConsumer',
+            fields=[
+                ('name', models.TextField(primary_key=True, serialize=False)),
+                ('paused', models.BooleanField(default=False)),
+                ('since', models.DateTimeField(blank=True, null=True)),
+                ('by', models.TextField(blank=True, default='')),
+                ('reason', models.TextField(blank=True, default='')),
+                ('duplicates', models.BigIntegerField(db_default=0)),
+            ],
+            options={
+                'db_table': 'shoplet_consumer',
+                'abstract': False,
+            },
+        ),
+        migrations.CreateModel(
             name='Basket',
             fields=[
                 ('id', models.UUIDField(default=fissile.messages.ids.uuid7, editable=False, primary_key=True, serialize=False)),
@@ -46,7 +61,10 @@ class Migration(migrations.Migration):
                 ('owner', models.TextField(blank=True, default='')),
                 ('fence', models.BigIntegerField(default=0)),
                 ('lease_until', models.DateTimeField(db_default=fissile.data.clock.Clock())),
+                ('wanted_by', models.TextField(blank=True, db_default='')),
+                ('wanted_until', models.DateTimeField(blank=True, null=True)),
                 ('paused', models.BooleanField(default=False)),
+                ('reason', models.TextField(blank=True, db_default='')),
             ],
             options={
                 'db_table': 'shoplet_lane',
