@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -10,12 +11,27 @@ import pytest
 from tests.house import CELLS, RunningHouse, real_tier_missing, running_house
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs the real tier where it cannot be had; the test runner says so loudly."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what needs the real tier where it cannot be had; the test runner says so loudly.
+
+    With HOUSES=real or HOUSES=embedded the houses of the other tier are left out.
+    """
+    if of_tier := os.environ.get("HOUSES"):
+        left_out = [item for item in items if _is_a_house(item) and _is_real(item) != (of_tier == "real")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
     why = real_tier_missing()
     for item in items:
-        if why and (item.get_closest_marker("real") or "-real" in item.name):
+        if why and _is_real(item):
             item.add_marker(pytest.mark.skip(reason=why))
+
+
+def _is_a_house(item: pytest.Item) -> bool:
+    return item.get_closest_marker("house") is not None
+
+
+def _is_real(item: pytest.Item) -> bool:
+    return item.get_closest_marker("real") is not None or "-real" in item.name
 
 
 @pytest.fixture(scope="session")

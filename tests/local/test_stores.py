@@ -33,7 +33,7 @@ def instance(tmp_path):
 
 def free_base():
     """Return a base whose ports are free now; below those that connections are given."""
-    for base in range(27000, 29000, 100):
+    for base in range(32000, 32300, 100):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", base + 32)) and probe.connect_ex(("127.0.0.1", base + 72)):
                 return base

@@ -20,7 +20,7 @@ from . import relay_statements
 from .database import Database
 from .mutants import MUTANTS
 from .parts import load
-from .test_twins import LATER, SEEDS, Hands, finish
+from .test_twins import LATER, MANY_SEEDS, Hands, finish
 from .world import FREE_LANE
 
 pytestmark = pytest.mark.django_db(databases=["shoplet"], transaction=True)
@@ -241,7 +241,7 @@ def test_a_twin_of_the_relays_store_that_answers_differently_is_found(wrong):
 
 
 def many_steps_of_relays(statements):
-    for seed in range(SEEDS):
+    for seed in range(MANY_SEEDS):
         both, rng = BothOutboxes(statements), random.Random(seed)
         for _ in range(3):
             both.record()
