@@ -168,9 +168,9 @@ def free_base() -> int:
     """Return a base port from which on every port that some cut uses is free."""
     # Two runs of tests at the same time, one per tier, look in different places.
     # All below the range that outgoing connections are given, clear of the private services.
-    places = {"embedded": (26_000, 29_000), "real": (29_000, 32_000)}.get(os.environ.get("HOUSES", ""), (26_000, 32_000))
+    places = {"embedded": (26_000, 29_000), "real": (29_000, 32_000)}
     for _ in range(200):
-        base = random.randrange(*places, 20)
+        base = random.randrange(*places.get(os.environ.get("HOUSES", ""), (26_000, 32_000)), 20)
         with_all = [base + offset for offset in PORTS]
         sockets = []
         try:

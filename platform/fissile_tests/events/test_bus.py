@@ -11,6 +11,8 @@ from fissile.contexts import Context
 from fissile.events import bus
 from fissile.events.bus import topology
 
+pytestmark = pytest.mark.broker
+
 
 def messages(count, key="shoplet.basket_filled.v1"):
     return [bus.Outgoing(id=f"m{number}", routing_key=key, body=b'{"n": 1}') for number in range(count)]
