@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from fissile.prove import Proof, ProofResult, Sabotage, prove, sabotage
+from fissile.testing.processes import Processes
 from tests.house import CELLS
-from tests.proofs import PROOFS, TOPOLOGIES, open_scene
+from tests.proofs import PROOFS, TOPOLOGIES, ShopScene, open_scene
 
 pytestmark = pytest.mark.house
 
@@ -49,18 +50,24 @@ def further_cut(request):
 
 @pytest.mark.parametrize("proof", PROOFS, ids=lambda proof: f"pattern-{proof.number}")
 def test_a_proof_is_full(scene, proof: Proof):
-    assert_full(prove(proof, scene))
+    assert_full(prove(proof, scene), scene)
 
 
 @pytest.mark.parametrize("proof", OF_EVERY_CUT, ids=lambda proof: f"pattern-{proof.number}")
 def test_what_a_proof_says_of_the_cut_holds_in_every_cut(further_cut, proof: Proof):
-    assert_full(prove(proof.of_a_cut(), further_cut))
+    assert_full(prove(proof.of_a_cut(), further_cut), further_cut)
 
 
-def assert_full(result: ProofResult) -> None:
+def assert_full(result: ProofResult, scene: ShopScene) -> None:
     bad = [f"{one.verdict}: {one.name}: {one.seen}" for one in result.clauses if one.verdict in ("red", "broken")]
-    assert bad == []
+    assert bad == [], gone(scene.house.processes)
     assert result.is_full, result.summary
+
+
+def gone(processes: Processes) -> str:
+    """Return the names and last words of processes that ended by themselves."""
+    ended = [name for name in processes.names if not processes.is_running(name)]
+    return "\n".join(f"{name} has ended:\n{processes.log(name)}" for name in ended) or "every process runs"
 
 
 def test_the_cuts_of_the_four_cells_and_the_further_ones_are_all_there_are():

@@ -62,6 +62,13 @@ def run(alias: str, sql: str, *values: Any) -> Rows:
         return cursor.fetchall() if cursor.description else []
 
 
+def written(alias: str, sql: str, *values: Any) -> int:
+    """Run one statement; return how many rows it wrote."""
+    with connections[alias].cursor() as cursor:
+        cursor.execute(sql, values)
+        return int(cursor.rowcount)
+
+
 def run_all(alias: str, *queries: tuple[str, Sequence[Any]]) -> list[Rows]:
     """Run statements, each with its values, one after the other; return the rows of each, if it has any to give.
 

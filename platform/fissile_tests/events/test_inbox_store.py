@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+from uuid import uuid4
+
 import pytest
 from django.db import connections, transaction
 
 from fissile.data.guard import writing
 from fissile.events.inbox.loop import BATCH
+from fissile.events.inbox.received import FORKED, received
 from fissile.events.inbox.store import WINDOW, InboxStore
 
-from .parcels import EAR
+from .parcels import EAR, arrival, envelope, inbox
+from .waiting import until
 
 pytestmark = pytest.mark.django_db(databases=["shoplet"], transaction=True)
 
@@ -45,6 +50,40 @@ def test_only_a_transaction_of_its_own_is_committed_without_a_flush():
         inside = synchronous_commit()
 
     assert (after, inside) == (usual, usual)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("same", [True, False], ids=["the same message", "another history"])
+def test_a_row_that_was_uncommitted_when_we_looked_is_a_repetition_or_a_fork_and_never_lost(same):
+    """A database restored by its owner may tell another first version, just as the old one arrives elsewhere."""
+    parcel = uuid4()
+    mine, theirs = (received(arrival(envelope(parcel, 1))) for _ in range(2))
+    if same:
+        theirs = mine
+    found = []
+    InboxStore("shoplet", EAR).ensure([mine.aggregate])
+
+    def store_mine():
+        with writing("shoplet"), transaction.atomic(using="shoplet"):
+            found.append(InboxStore("shoplet", EAR).apply([], [mine]))
+        connections.close_all()
+
+    thread = threading.Thread(target=store_mine)
+    with writing("shoplet"), transaction.atomic(using="shoplet"):
+        InboxStore("shoplet", EAR).apply([(theirs, "handled")], [])
+        thread.start()
+        until(somebody_waits_for_us)
+    thread.join(30)
+
+    forks = [row.reason for row in inbox().filter(type=FORKED)]
+    assert [(one.duplicates, len(one.forks)) for one in found] == [(1, 0) if same else (0, 1)]
+    assert forks == ([] if same else [f"forked history: {theirs.aggregate}@1 is message {theirs.id} here"])
+
+
+def somebody_waits_for_us():
+    with connections["shoplet"].cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))")
+        return cursor.fetchone()
 
 
 def test_a_look_above_a_position_goes_at_least_as_far_as_a_batch_may_reach():

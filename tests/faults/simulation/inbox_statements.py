@@ -73,11 +73,20 @@ class InboxStatements:
 
     def store(self, process: Any, messages: Sequence[Any]) -> Step:
         """InboxStore.store: insert what is new, without a position lock."""
-        found = yield from self._sort_out(process.tx, messages, ())
-        yield from self._insert(process.tx, {}, [*found.fresh, *found.forks])
+        tx = process.tx
+        found = yield from self._sort_out(tx, messages, ())
+        rows = [*found.fresh, *found.forks]
+        left_out = len(rows) - (yield from self._insert(tx, {}, rows))
+        if not left_out:
+            return found
+        late = (yield from self._sort_out(tx, found.fresh, ())).forks
+        yield from self._insert(tx, {}, late)
+        return self.parts.sorting.Sorted(found.fresh, found.duplicates + left_out - len(late), (*found.forks, *late))
 
     def apply(self, process: Any, outcomes: dict[Any, str], waiting: Sequence[Any]) -> Step:
         """InboxStore.apply: outcomes and waiting rows in one statement, advance, wake successors."""
+        if not outcomes:
+            return (yield from self.store(process, waiting))
         tx = process.tx
         found = yield from self._sort_out(tx, waiting, list(outcomes))
         yield from self._insert(tx, outcomes, [*found.fresh, *found.forks])
@@ -86,6 +95,7 @@ class InboxStatements:
             if message.aggregate not in heads or heads[message.aggregate].version < message.version:
                 heads[message.aggregate] = message
         yield from self._advance(tx, heads)
+        return found
 
     def _sort_out(self, tx: Any, messages: Sequence[Any], applied: Sequence[Any]) -> Step:
         if not messages:
@@ -110,12 +120,14 @@ class InboxStatements:
         return self.parts.sorting.sort_out(messages, places, positions)
 
     def _insert(self, tx: Any, outcomes: dict[Any, str], others: Sequence[Any]) -> Step:
-        everything = sorted([*outcomes, *others])
-        for message in everything:
+        count = 0
+        for message in sorted([*outcomes, *others]):
             yield None
-            yield from self._upsert(tx, message, outcomes.get(message), updates=bool(outcomes))
+            count += yield from self._upsert(tx, message, outcomes.get(message), updates=bool(outcomes))
+        return count
 
     def _upsert(self, tx: Any, message: Any, outcome: str | None, *, updates: bool) -> Step:
+        """Write a row, if nothing is against it; return whether it was written."""
         db = self.db
         # ON CONFLICT DO NOTHING waits for an uncommitted twin and locks no committed one;
         # DO UPDATE locks the row it meets, whether or not its WHERE then holds.
@@ -123,16 +135,17 @@ class InboxStatements:
             yield from db.lock(tx, self.inbox, message.id)
         row = db.get(tx, self.inbox, message.id)
         if row is not None:
-            if outcome is not None and row["state"] == "waiting":
+            is_ours = outcome is not None and row["state"] == "waiting"
+            if is_ours:
                 db.put(tx, self.inbox, message.id, self._applied(row, outcome))
-            return
+            return is_ours
         place = (message.aggregate, message.version)
         if not self._holds(tx, place):
             yield from db.lock(tx, f"{self.inbox}.stream", place)
         if self._holds(tx, place):
             if updates:
                 raise UniqueViolation
-            return
+            return False
         row = {"message": message, "state": "waiting", "reason": message.quarantine, "attempts": 0}
         row |= {"due": db.now, "marked_until": None}
         if outcome is not None:
@@ -140,6 +153,7 @@ class InboxStatements:
         elif message.quarantine:
             row |= {"state": "parked", "due": None}
         db.put(tx, self.inbox, message.id, row)
+        return True
 
     def _holds(self, tx: Any, place: tuple[str, int]) -> bool:
         messages = (row["message"] for _, row in self.db.rows(tx, self.inbox))
@@ -149,8 +163,6 @@ class InboxStatements:
         return {**row, "state": "applied", "reason": reason, "due": None, "marked_until": None}
 
     def _advance(self, tx: Any, heads: dict[str, Any]) -> Step:
-        if not heads:
-            return
         yield None
         for name, head in sorted(heads.items()):
             yield from self.db.lock(tx, self.position, name)

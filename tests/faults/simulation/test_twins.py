@@ -164,7 +164,7 @@ def a_step_of_an_inbox(both, rng):
         both.together(lambda: real._insert([], batch), lambda: twin._insert(both.hands.tx, {}, batch))
         return
     if kind < 0.4:
-        both.together(lambda: real.store(batch), lambda: twin_store(twin, both.hands, batch))
+        both.together(lambda: real.store(batch), lambda: twin.store(both.hands, batch))
         return
     name, head = rng.choice(sorted(heads.items()))
     row = head.next
@@ -172,18 +172,6 @@ def a_step_of_an_inbox(both, rng):
         a_batch_or_sleep(both, rng, batch, heads, name)
     else:
         a_verdict(both, rng, row)
-
-
-def twin_store(twin, hands, batch):
-    found = yield from twin._sort_out(hands.tx, batch, ())
-    yield from twin._insert(hands.tx, {}, [*found.fresh, *found.forks])
-    return found
-
-
-def twin_apply(twin, hands, outcomes, waiting):
-    found = yield from twin._sort_out(hands.tx, waiting, list(outcomes))
-    yield from twin.apply(hands, outcomes, waiting)
-    return found
 
 
 def a_batch_or_sleep(both, rng, batch, heads, name):
@@ -201,7 +189,7 @@ def a_batch_or_sleep(both, rng, batch, heads, name):
     outcomes = dict.fromkeys(apply.applied, "handled")
     both.together(
         lambda: real.apply(list(outcomes.items()), apply.waiting),
-        lambda: twin_apply(twin, hands, outcomes, apply.waiting),
+        lambda: twin.apply(hands, outcomes, apply.waiting),
     )
 
 
@@ -223,7 +211,7 @@ def a_verdict(both, rng, row):
         both.together(lambda: real.park(stale, "no"), lambda: twin.park(hands, inbox_core.Park(stale, "no")))
     else:
         outcomes = {row.message: "handled"}
-        both.together(lambda: real.apply(list(outcomes.items()), ()), lambda: twin_apply(twin, hands, outcomes, ()))
+        both.together(lambda: real.apply(list(outcomes.items()), ()), lambda: twin.apply(hands, outcomes, ()))
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))

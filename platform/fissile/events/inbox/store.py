@@ -20,7 +20,7 @@ from fissile.crash_points import reached
 from fissile.data.clock import Clock
 from fissile.data.guard import writing
 from fissile.events.models import ConsumerRow, InboxRow, PositionRow
-from fissile.events.queries import run, run_all, uuid_of
+from fissile.events.queries import run, run_all, uuid_of, written
 
 from .heads import Head, Row
 from .received import Message
@@ -136,11 +136,20 @@ class InboxStore:
     def store(self, messages: Sequence[Message]) -> Sorted:
         """Insert what is new as waiting (quarantined: parked). No position lock: a hung handler delays no receipt."""
         found = self._sort_out(messages, ())
-        self._insert([], [*found.fresh, *found.forks])
-        return found
+        rows = [*found.fresh, *found.forks]
+        left_out = len(rows) - self._insert([], rows)
+        if not left_out:
+            return found
+        # Rows of another process were on their way to these places, and are there now that the insertion has waited
+        # for them: the same messages, or another history, which would be lost if nobody looked again.
+        late = self._sort_out(found.fresh, ()).forks
+        self._insert([], late)
+        return Sorted(found.fresh, found.duplicates + left_out - len(late), (*found.forks, *late))
 
     def apply(self, applied: Sequence[tuple[Message, str]], waiting: Sequence[Message]) -> Sorted:
         """Write the outcomes (message, reason) and the waiting rows in one statement, advance, wake successors."""
+        if not applied:
+            return self.store(waiting)
         found = self._sort_out(waiting, [message for message, _ in applied])
         self._insert(applied, [*found.fresh, *found.forks])
         heads: dict[str, Message] = {}
@@ -167,18 +176,19 @@ class InboxStore:
         places |= {(message.aggregate, message.version): message.id for message in applied}
         return sort_out(messages, places, positions)
 
-    def _insert(self, applied: Sequence[tuple[Message, str]], others: Sequence[Message]) -> None:
+    def _insert(self, applied: Sequence[tuple[Message, str]], others: Sequence[Message]) -> int:
+        """Insert rows, and return how many were written; a place that is taken leaves a row out, or is an error."""
         reasons = dict(applied)
         rows = [_new_row(message, reasons) for message in sorted([*reasons, *others])]
         if not rows:
-            return
+            return 0
         sql, values = insertion(self._sql, self.consumer, rows)
-        run(self.alias, f"{sql} ON CONFLICT {self._sql.conflict_of_outcomes if applied else 'DO NOTHING'}", *values)
+        conflict = self._sql.conflict_of_outcomes if applied else "DO NOTHING"
+        count = written(self.alias, f"{sql} ON CONFLICT {conflict}", *values)
         reached("consumer.inbox_inserted")
+        return count
 
     def _advance(self, heads: Sequence[Message]) -> None:
-        if not heads:
-            return
         if not self._sql.is_sqlite:
             (sql,) = self._sql.advance
             names, versions = [one.aggregate for one in heads], [one.version for one in heads]
