@@ -214,6 +214,8 @@ class House:
             "DEBUG": "true",
             "DJANGO_SETTINGS_MODULE": "settings.local",
             "PYTHONUNBUFFERED": "1",
+            # A process that an extension ends (SIGSEGV) leaves the stacks of its threads in its log.
+            "PYTHONFAULTHANDLER": "1",
         }
         if self.tier == "real" and group:
             found |= real_stores(self.services_dir, group.contexts, group.role, self.stores)
