@@ -56,6 +56,17 @@ def test_a_page_that_is_too_wide_is_seen(show):
     assert overhang(show("<div style='width: 400px'>wide</div>")) > 0
 
 
+def test_a_page_that_is_narrow_some_frames_later_is_not_too_wide_whatever_its_policy(chromium):
+    headers = {"content-type": "text/html", "content-security-policy": "script-src 'self'"}
+    body = PAGE.format("<div style='width: 400px'>wide</div>")
+    with chromium.new_page() as page:
+        page.route("http://shop.test/", lambda route: route.fulfill(headers=headers, body=body))
+        page.goto("http://shop.test/")
+        page.evaluate("() => { setTimeout(() => { document.querySelector('div').style.width = '10px' }, 700) }")
+
+        assert overhang(page) == 0
+
+
 def test_a_focus_that_cannot_be_seen_is_refused(show):
     page = show("<a href='/x' style='outline: none'>Do</a>")
 
