@@ -11,10 +11,10 @@ import sys
 
 from . import own_servers
 from .house import ROOT
+from .services.instance import STARTED
 
 SERVICES_DIR = ROOT / ".run" / "bench" / "services"
 SERVICES_BASE = 25700
-STARTED = 10
 
 
 def services(word: str) -> int:

@@ -11,7 +11,8 @@ import subprocess
 import sys
 
 from .house import ROOT
-from .run_tests import SERVICES_DIR, STARTED, services
+from .run_tests import SERVICES_DIR, services
+from .services.instance import STARTED
 
 
 def main() -> int:

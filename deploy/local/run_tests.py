@@ -18,11 +18,11 @@ from typing import IO
 
 from . import browser
 from .house import ROOT
+from .services.instance import STARTED
 
 # Beside `make services`' own, so that a running shop and its data are no part of the tests.
 SERVICES_DIR = ROOT / ".run" / "test" / "services"
 SERVICES_BASE = 25500
-STARTED = 10
 NO_TESTS = 5  # pytest's exit code for an empty selection
 BROWSER = "tests/browser"
 ROOMS = ("platform/fissile_tests", "apps", "bff_app")

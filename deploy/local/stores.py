@@ -17,9 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .house import ROOT
-from .services.instance import with_houses
-
-STARTED = 10  # the answer of `services up --tell-started`
+from .services.instance import STARTED, with_houses
 
 
 class StoresMissing(Exception):

@@ -6,22 +6,20 @@ May touch: an instance of its own, on free ports, started once for this file.
 from __future__ import annotations
 
 import json
-import socket
-import subprocess
-import sys
 from contextlib import closing
 
 import amqp
 import psycopg
 import pytest
 
-from deploy.local.house import HOST, ROOT, credentials, real_stores
+from deploy.local.house import HOST, credentials, real_stores
 from deploy.local.services import broker
-from deploy.local.services.instance import Instance
 from deploy.local.services.upgrade import SHARED_DEAD_LETTERS
 from fissile.events import bus
 from settings.contexts import CONTEXTS
 from tests.proofs.trespass import connection_to
+
+from .instances import new_instance, services
 
 pytestmark = [pytest.mark.house, pytest.mark.real]
 OLD_USER = {"user": "fissile", "password": "of-the-old-user"}
@@ -30,25 +28,10 @@ OLD_USER = {"user": "fissile", "password": "of-the-old-user"}
 @pytest.fixture(scope="module")
 def instance(tmp_path_factory):
     """A shop's instance, as `make services` makes one: its roles may not make databases."""
-    found = Instance(folder=tmp_path_factory.mktemp("services"), base=free_base())
+    found = new_instance(tmp_path_factory.mktemp("services"))
     services("up", found)
     yield found
     services("down", found)
-
-
-def free_base():
-    """Return a base whose ports are free now; below those that connections are given."""
-    for base in range(32300, 32600, 100):
-        with socket.socket() as probe:
-            if probe.connect_ex((HOST, base + 32)) and probe.connect_ex((HOST, base + 72)):
-                return base
-    raise AssertionError("no free ports")
-
-
-def services(word, instance):
-    """Run a command on an instance."""
-    command = [sys.executable, "-m", "deploy.local.services", word, "--dir", str(instance.folder)]
-    subprocess.run([*command, "--base", str(instance.base)], cwd=ROOT, check=True, capture_output=True)
 
 
 def rewrite(instance, change):

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
 
 import pytest
 
-from deploy.local.house import ROOT
-from deploy.local.services.instance import Instance, is_listening
+from deploy.local.services.instance import is_listening
 from deploy.local.stores import StoresMissing, stores_for_a_house
+
+from .instances import new_instance, services
 
 pytestmark = [pytest.mark.house, pytest.mark.real]
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -24,26 +22,11 @@ STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def instance(tmp_path):
     """An instance that was never started, on ports of its own; stopped whatever a test did."""
     before = {number: signal.getsignal(number) for number in STOPS}
-    found = Instance(folder=tmp_path / "services", base=free_base())
+    found = new_instance(tmp_path / "services")
     yield found
     for number, handler in before.items():
         signal.signal(number, handler)
     services("down", found)
-
-
-def free_base():
-    """Return a base whose ports are free now; below those that connections are given."""
-    for base in range(32000, 32300, 100):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", base + 32)) and probe.connect_ex(("127.0.0.1", base + 72)):
-                return base
-    raise AssertionError("no free ports")
-
-
-def services(word, instance):
-    """Run a command on an instance."""
-    command = [sys.executable, "-m", "deploy.local.services", word, "--dir", str(instance.folder)]
-    subprocess.run([*command, "--base", str(instance.base)], cwd=ROOT, check=True, capture_output=True)
 
 
 def are_up(instance):

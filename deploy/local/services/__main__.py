@@ -17,11 +17,10 @@ from settings.contexts import CONTEXTS
 from settings.roles import contexts_of
 
 from . import databases, docker, install, postgres, rabbitmq
-from .instance import DEFAULT_BASE, Instance, ServicesError, base_of, is_listening, with_houses
+from .instance import DEFAULT_BASE, STARTED, Instance, ServicesError, base_of, is_listening, with_houses
 
 UNAVAILABLE = 3
 HOST_PORT = "127.0.0.1:{}"
-STARTED = 10  # only with --tell-started: these servers were down before
 
 
 def up(instance: Instance, roles: Sequence[str] = ()) -> bool:

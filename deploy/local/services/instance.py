@@ -23,6 +23,8 @@ from typing import Any
 
 HOST = "127.0.0.1"
 DEFAULT_BASE = 25400
+# The exit code of `services up --tell-started` for servers that were down before.
+STARTED = 10
 
 
 def with_houses(folder: Path) -> Path:
