@@ -30,7 +30,10 @@ from fissile.testing.processes import Processes
 from settings.contexts import CONTEXTS
 
 ROOT = Path(__file__).resolve().parent.parent
-PUBLISHING = [name for name, row in CONTEXTS.items() if import_module(f"{row['package']}.context").CONTEXT.publishes]
+DECLARED = {name: import_module(f"{row['package']}.context").CONTEXT for name, row in CONTEXTS.items()}
+PUBLISHING = [name for name, context in DECLARED.items() if context.publishes]
+# Each named `listener.source`.
+CONSUMERS = [name for context in DECLARED.values() for name in context.consumers]
 CELLS = [(topology, tier) for tier in ("embedded", "real") for topology in ("monolith", "split")]
 
 
@@ -113,8 +116,8 @@ class RunningHouse:
             return server.execute(sql).fetchall()  # type: ignore[arg-type]
 
     def is_quiet(self) -> bool:
-        """True when every order is decided, paid for or paid back, shown as it stands, and no outbox has work."""
-        if not self.is_all_sent():
+        """True when all that was told is heard, and every order is decided, paid for or paid back, and shown so."""
+        if not self.is_all_sent() or self.unheard():
             return False
         orders = dict(self.rows("orders", "SELECT status, count(*) FROM orders_order GROUP BY status"))
         shown = dict(self.rows("bff", "SELECT status, count(*) FROM bff_dashboard_order GROUP BY status"))
@@ -122,12 +125,35 @@ class RunningHouse:
         is_paid = payments.get("captured") == orders.get("confirmed") and "authorised" not in payments
         return "placed" not in orders and shown == orders and is_paid
 
+    def unheard(self) -> list[str]:
+        """Return which consumer has yet to apply which newest event; what waits for an operator is left out."""
+        # Positions first: an event that comes of one applied meanwhile is among the newest, and not yet heard.
+        heard: dict[str, dict[str, int]] = {}
+        for consumer in CONSUMERS:
+            context = consumer.split(".", 1)[0]
+            positions = f"SELECT aggregate, applied_version FROM {context}_position WHERE consumer = '{consumer}'"
+            parked = f"SELECT aggregate FROM {context}_inbox WHERE consumer = '{consumer}' AND state = 'parked'"
+            heard[consumer] = dict(self.rows(context, positions))
+            heard[consumer] |= {aggregate: sys.maxsize for (aggregate,) in self.rows(context, parked)}
+        newest = {name: self._newest(name) for name in PUBLISHING}
+        return [
+            f"{consumer}: {aggregate}@{version}"
+            for consumer, applied in heard.items()
+            for aggregate, version in newest[consumer.split(".", 1)[1]]
+            if applied.get(aggregate, 0) < version
+        ]
+
+    def _newest(self, context: str) -> list[tuple[Any, ...]]:
+        # Commands and answers lie there, too.
+        events = ", ".join(f"'{event}'" for event in DECLARED[context].publishes)
+        sql = f"SELECT aggregate, max(version) FROM {context}_outbox WHERE type IN ({events}) GROUP BY aggregate"
+        return self.rows(context, sql)
+
     def wait_quiet(self, *, seconds: float) -> None:
         """Wait until `is_quiet`; raise UnexpectedReply that says what still waits, and where."""
+        what = "all heard, every order decided, paid for or paid back, and shown"
         try:
-            eventually(
-                self.is_quiet, within_seconds=seconds, what="every order decided, paid for or paid back, and shown"
-            )
+            eventually(self.is_quiet, within_seconds=seconds, what=what)
         except UnexpectedReply as late:
             raise UnexpectedReply(f"{late}; {self._unsettled()}") from late
 
@@ -149,7 +175,7 @@ class RunningHouse:
             for row in self.rows(name, f"{sql.format(name)} LIMIT 4")
         ]
         undecided = self.rows("orders", "SELECT id, status, version FROM orders_order WHERE status = 'placed' LIMIT 4")
-        return f"{counted}; undecided: {undecided}; not sent or not applied: {waiting}"
+        return f"{counted}; undecided: {undecided}; not sent or not applied: {waiting}; unheard: {self.unheard()[:4]}"
 
     def is_all_sent(self) -> bool:
         """True when no outbox has an event that is still to be sent."""

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from tests.house import PUBLISHING, RunningHouse
+from tests.house import CONSUMERS, PUBLISHING, RunningHouse
 
 from .journal import Journal
-from .reading import Committed, Received, Taps, consumers, decoded, identity, inbox_of, log_of, stuck_behind
+from .reading import Committed, Received, Taps, decoded, identity, inbox_of, log_of, stuck_behind
 from .shown import PAID, wrongly_shown
 
 AGGREGATES = {"users": "users_user", "orders": "orders_order", "payments": "payments_payment"}
@@ -65,7 +65,7 @@ def findings(
     found.publication = _publication(taps, logs)
     found.note("I5", [f"lost: {event}" for event in found.publication.lost])
     found.note("I5", [f"never committed: {event}" for event in found.publication.unexpected])
-    for consumer in consumers():
+    for consumer in CONSUMERS:
         log, ours = logs[consumer.split(".", 1)[1]], poison.get(consumer, frozenset())
         rows = inbox_of(house, consumer)
         found.note("I6", _wrong_inbox(consumer, rows, log))
@@ -83,7 +83,7 @@ def unsettled(house: RunningHouse, poison: Mapping[str, frozenset[str]]) -> list
     """Return what still has to happen until a house with poison in it is as quiet as it can be."""
     found = list(_unsent(house))
     found += [f"order {order} is undecided" for (order,) in house.rows("orders", _UNDECIDED)]
-    for consumer in consumers():
+    for consumer in CONSUMERS:
         log, ours = log_of(house, consumer.split(".", 1)[1]), poison.get(consumer, frozenset())
         rows = inbox_of(house, consumer)
         found += [*_wrong_inbox(consumer, rows, log), *_wrong_state(consumer, rows, stuck_behind(log, ours), ours)]

@@ -10,9 +10,9 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from fissile.data.clock import moment
-from tests.house import RunningHouse
+from tests.house import CONSUMERS, RunningHouse
 
-from .reading import consumers, identity
+from .reading import identity
 
 
 def spread(seconds: Sequence[float]) -> dict[str, float]:
@@ -50,7 +50,7 @@ def bystanders(
     house: RunningHouse, consumer: str, *, since: float, until: float, without: Collection[str]
 ) -> dict[str, Any]:
     """Return the spread of lags at the consumer with poison, and at all others together."""
-    others = [lag for name in consumers() if name != consumer for lag in lags(house, name, since=since, until=until)]
+    others = [lag for name in CONSUMERS if name != consumer for lag in lags(house, name, since=since, until=until)]
     return {
         "same_consumer": spread(lags(house, consumer, since=since, until=until, without=without)),
         "other_consumers": spread(others),

@@ -10,13 +10,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from fissile.events import bus
 from fissile.messages import Envelope
-from settings.contexts import CONTEXTS
 from tests.broker import Tap, broker_url, queue_beside
 from tests.house import PUBLISHING, RunningHouse
 
@@ -90,11 +88,6 @@ def log_of(house: RunningHouse, context: str) -> list[Committed]:
         Committed(id=identity(key), aggregate=aggregate, version=version, type=kind, data=decoded(payload))
         for key, aggregate, version, kind, payload in house.rows(context, sql)
     ]
-
-
-def consumers() -> list[str]:
-    """Return the name of every consumer of the shop."""
-    return [name for row in CONTEXTS.values() for name in import_module(f"{row['package']}.context").CONTEXT.consumers]
 
 
 def inbox_of(house: RunningHouse, consumer: str) -> list[Received]:

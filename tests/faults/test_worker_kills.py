@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bff_app.management.shop import eventually
 from tests.faults import checks, worker_kills
 from tests.faults.reading import tapped
 from tests.house import CELLS, running_house
@@ -22,3 +23,25 @@ def test_every_accepted_order_survives_five_kills_of_the_workers(cell):
     assert found.publication.committed > 0
     assert len(journal.accepted) >= 300
     assert len(journal.kills) == 5, journal.kills
+
+
+def test_a_shop_is_not_quiet_while_nobody_has_heard_of_a_payment_for_a_cancelled_order():
+    with running_house("split", "embedded") as house:
+        payments = house.holder("payments", "worker")
+        house.processes.kill(payments)
+        tom = house.shop.sign_up("Tom")
+        order = house.shop.place(tom).body["id"]
+        assert house.shop.cancel(tom, order).status == 200
+        eventually(lambda: shown(house, tom, order), within_seconds=60, what="the cancelled order on the dashboard")
+
+        assert house.is_all_sent()
+        assert not house.is_quiet()
+        assert house.unheard() == [f"payments.orders: order/{order}@2"]
+
+        house.processes.start(payments)
+        house.wait_quiet(seconds=60)
+        assert house.shop.payment(tom, order).body["status"] == "voided"
+
+
+def shown(house, buyer, order):
+    return house.is_all_sent() and house.shop.seen_on_dashboard(buyer, order, status="cancelled")
