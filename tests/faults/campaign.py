@@ -26,6 +26,8 @@ CONTROL_ROUNDS = 10
 OUTAGE = {"seconds": 300.0, "rate": 12.0}
 # Orders while processes of every kind die: most of all orders come from these runs.
 MANY = {"orders": 3000, "kills": 15}
+# Seconds of each phase of F17, of which an outage of a few must be less than a hundredth.
+LONG = {"window": 300.0}
 # Rows whose faults strike at random moments: each round is another schedule.
 RANDOM = ("F03", "F05", "F10")
 
@@ -55,12 +57,14 @@ def full() -> Iterator[Run]:
 
 def _cells(name: str, seed: int) -> Iterator[Run]:
     for tier in reversed(ROWS[name].tiers):
-        for topology in ("monolith", "split"):
+        for topology in ("monolith", "split", *(("split-twice",) if (name, tier) == ("F17", "real") else ())):
             options: Mapping[str, Any] = {}
             if name == "F01":
                 options = {"kills": KILLS}
             elif name == "F03" and tier == "real":
                 options = MANY
+            elif name == "F17" and tier == "real":
+                options = LONG
             elif name == "F05-outage" and topology == "monolith":
                 options = OUTAGE
             if seed == 1 or (tier == "real" and name in ("F01", *RANDOM)):

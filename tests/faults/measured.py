@@ -130,15 +130,15 @@ def _lag(results: Sequence[Result]) -> str:
         "From an event's record in its outbox to its effect at a consumer, both by the databases' clocks, which on one"
         " machine are one: as many, p50 / p99 in ms, without the poisoned orders. None of these bystanders was parked:"
         " a check (I11), while the times are reported and judged by nothing. A handler that raises costs others little."
-        " One that kills its process stops its consumer, and with its process all consumers in it, at most twice: as"
-        " the broker gave the message, and marked. Each time they wait until a supervisor has started that again;"
-        " every further attempt happens in a child process, at nobody's expense."
+        " One that kills its process stops its consumer, and with its process all consumers in it, once: whoever gets"
+        " the message next on the same machine knows that its handler had begun, and every further attempt happens in a"
+        " child process, at nobody's expense. A single worker's consumers wait until a supervisor has started it again;"
+        " of two (`split-twice`) the other one goes on."
         " One that never ends is relieved by another thread after 3 s on PostgreSQL, by nobody on SQLite; its worker"
         " ends after a silence that is 12 s here (32 s on SQLite)"
-        " and 90 s as shipped, at most twice, and the rest is a child's again."
-        " So the middle one of the bystanders waits as long as usual. Their p99 is as long as those restarts take"
-        " for as long as two of them are more than a hundredth of the phase: it is **not** under twice the usual."
-        " Consumers of other processes notice nothing.",
+        " and 90 s as shipped, once, and the rest is a child's again."
+        " So the middle one of the bystanders waits as long as usual. Their p99 is as long as such a wait for as long"
+        " as it is more than a hundredth of the phase, whose bystanders the table counts.",
         "| Run | The handler | Same consumer | p99 against baseline | Other consumers | p99 against baseline"
         " | Parked after, s |",
         "|---|---|--:|--:|--:|--:|--:|",

@@ -23,6 +23,8 @@ PAGE = ROOT / "docs" / "reference" / "faults.md"
 COMMAND = "python -m tests.faults.page --write"
 Result = Mapping[str, Any]
 CELLS = ("monolith", "embedded"), ("split", "embedded"), ("monolith", "real"), ("split", "real")
+# F17 only: what a second instance is good for.
+TWICE = ("split-twice", "real")
 _INVARIANTS = {
     "I0": "the fault happened: every point that was armed was reached",
     "I1": "every accepted order is there once, as it was accepted, and came to its end",
@@ -113,7 +115,7 @@ def _rows(results: Sequence[Result]) -> str:
 
 def _lines_of(name: str, title: str, results: Sequence[Result]) -> list[str]:
     lines = []
-    for topology, tier in CELLS:
+    for topology, tier in (*CELLS, TWICE):
         here = [one for one in results if (one["topology"], one["tier"]) == (topology, tier)]
         if not here:
             continue

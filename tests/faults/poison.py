@@ -30,8 +30,8 @@ CONSUMER = "bff.orders"
 PARKED_SECONDS = 240.0
 # Orders that come before any poison, for the lag that is usual; and at least as many beside each kind of it.
 BASELINE, BYSTANDERS = 60, 30
-# Of workers: once unmarked, as the broker gave it, once marked. From then on it is run in processes of its own.
-MOST_DEATHS = 2
+# Of workers: as the broker gave it. Its next receiver knows; from then on it is run in processes of its own.
+MOST_DEATHS = 1
 
 
 @dataclass(kw_only=True)

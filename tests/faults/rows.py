@@ -185,7 +185,7 @@ ROWS = {
     "F17": Row(
         title="poison: a handler that raises, one that kills its process, one that never ends",
         inject=poison.poison,
-        patches={"*worker": "tests.faults.controls:poisoned_dashboard"},
+        patches={"*worker*": "tests.faults.controls:poisoned_dashboard"},
         extra={"FAULTS_HUNG_SECONDS": str(HUNG_SECONDS)},
         controls={
             "never-park": Control(

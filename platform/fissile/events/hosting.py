@@ -10,6 +10,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from django.conf import settings
 
@@ -106,7 +107,8 @@ def consume_crew(on_death: Callable[[str], None]) -> Crew:
 
 
 def _loop_of(context: str, consumer: str, isolation: Isolation) -> Callable[[], ConsumeLoop]:
-    return lambda: ConsumeLoop(context, consumer, consumer, broker_of(context), isolation)
+    state_dir = Path(settings.FISSILE["state_dir"])
+    return lambda: ConsumeLoop(context, consumer, consumer, broker_of(context), isolation, state_dir)
 
 
 def _after_declaring(target: Target) -> Target:

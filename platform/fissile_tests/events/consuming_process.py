@@ -1,7 +1,8 @@
 """A consuming process that a test may kill: `python -m fissile_tests.events.consuming_process JSON [the child's…]`.
 
-JSON names the test database of shoplet, the broker, the queue, and the seconds of an isolated first attempt;
-SIGTERM stops it. What follows is for the child in which it isolates a message: the same program, on the same database.
+JSON names the test database of shoplet, the broker, the queue, the seconds of an isolated first attempt, and where it
+is noted what is being handled, or null; SIGTERM stops it. What follows is for the child in which it isolates a
+message: the same program, on the same database.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from pathlib import Path
 
 import django
 
@@ -33,7 +35,9 @@ def main() -> None:
     stopped = []
     signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
     isolation = Isolation(seconds=given["seconds"], program=(sys.executable, "-m", __spec__.name, sys.argv[1]))
-    ConsumeLoop("shoplet", "shoplet.depot", given["queue"], given["broker_url"], isolation).run(lambda: bool(stopped))
+    state_dir = Path(given["state_dir"]) if given["state_dir"] else None
+    loop = ConsumeLoop("shoplet", "shoplet.depot", given["queue"], given["broker_url"], isolation, state_dir)
+    loop.run(lambda: bool(stopped))
     isolation.close(1.0)
 
 

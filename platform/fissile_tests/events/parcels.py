@@ -14,6 +14,7 @@ from fissile.data.clock import Clock
 from fissile.data.guard import writing
 from fissile.events.consumers import consumer
 from fissile.events.inbox import core
+from fissile.events.inbox.begun import Begun
 from fissile.events.inbox.received import received
 from fissile.events.inbox.shell import InboxShell
 from fissile.messages import Envelope, encode_envelope, to_wire, uuid7
@@ -71,7 +72,7 @@ class Ear:
     With `isolates` it hands suspects over, to the list `isolated`.
     """
 
-    def __init__(self, *, isolates: bool = False) -> None:
+    def __init__(self, *, isolates: bool = False, begun: Begun | None = None) -> None:
         self.told: list[str] = []
         self.isolated: list[str] = []
         self.shell = InboxShell(
@@ -79,6 +80,7 @@ class Ear:
             acknowledge=lambda: self.told.append("ack"),
             disconnect=lambda: self.told.append("disconnect"),
             isolate=self.isolated.append if isolates else None,
+            begun=begun,
             jitter=lambda: 0.0,
         )
 

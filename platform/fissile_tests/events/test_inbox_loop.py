@@ -250,13 +250,14 @@ def test_an_applied_event_is_logged_with_its_correlation_and_trace(queue, publis
 
 
 @contextmanager
-def processes(queue, broker_url, tmp_path):
+def processes(queue, broker_url, tmp_path, state_dir=None):
     """Yield a function that starts consuming processes; all of them are gone afterwards."""
     given = {
         "queue": queue,
         "broker_url": broker_url,
         "database": str(connections["shoplet"].settings_dict["NAME"]),
         "seconds": 30.0,
+        "state_dir": state_dir and str(state_dir),
     }
     started = []
 
@@ -305,12 +306,13 @@ def test_processes_killed_again_and_again_lose_nothing_and_repeat_nothing(queue,
     assert not inbox().filter(state="parked").exists()
 
 
-def test_a_message_that_kills_its_process_costs_a_worker_two_deaths_and_is_then_tried_in_processes_of_its_own(
-    queue, publish, broker_url, tmp_path
+@pytest.mark.parametrize(("is_elsewhere", "cost"), [(False, (1, ATTEMPTS)), (True, (2, ATTEMPTS - 1))])
+def test_a_killer_costs_one_worker_or_two_if_the_next_is_elsewhere_and_is_then_tried_in_processes_of_its_own(
+    queue, publish, broker_url, tmp_path, is_elsewhere, cost
 ):
     killer, good, deaths = stream(length=1, note="kill"), [stream(length=2) for _ in range(3)], 0
     publish(*killer, *(message for one in good for message in one))
-    with processes(queue, broker_url, tmp_path) as start:
+    with processes(queue, broker_url, tmp_path, None if is_elsewhere else tmp_path / "state") as start:
         running, children = start(), 0
 
         def parked():
@@ -328,7 +330,7 @@ def test_a_message_that_kills_its_process_costs_a_worker_two_deaths_and_is_then_
         wait(parked)
         wait(all_applied(6))
 
-    assert (deaths, children) == (2, ATTEMPTS - 1)
+    assert (deaths, children) == cost
     assert "never came back" in inbox().get(state="parked").reason
     assert_each_effect_once_in_order(good)
     assert not parked_rows_that_are_not_heads()

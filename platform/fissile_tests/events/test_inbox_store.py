@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -78,6 +79,31 @@ def test_a_row_that_was_uncommitted_when_we_looked_is_a_repetition_or_a_fork_and
     forks = [row.reason for row in inbox().filter(type=FORKED)]
     assert [(one.duplicates, len(one.forks)) for one in found] == [(1, 0) if same else (0, 1)]
     assert forks == ([] if same else [f"forked history: {theirs.aggregate}@1 is message {theirs.id} here"])
+
+
+@pytest.mark.real
+def test_an_id_that_another_place_was_about_to_take_is_a_fork_beside_what_is_applied():
+    """One id in two places is its producer's fault; two processes that meet it at once must not lose one of them."""
+    theirs, other = (received(arrival(envelope(uuid4(), 1))) for _ in range(2))
+    mine = replace(received(arrival(envelope(uuid4(), 1))), id=theirs.id)
+    InboxStore("shoplet", EAR).ensure([one.aggregate for one in (mine, theirs, other)])
+
+    def apply_beside():
+        with writing("shoplet"), transaction.atomic(using="shoplet"):
+            InboxStore("shoplet", EAR).apply([(other, "handled")], [mine])
+        connections.close_all()
+
+    thread = threading.Thread(target=apply_beside)
+    with writing("shoplet"), transaction.atomic(using="shoplet"):
+        InboxStore("shoplet", EAR).apply([(theirs, "handled")], [])
+        thread.start()
+        until(somebody_waits_for_us)
+    thread.join(30)
+
+    assert [row.reason for row in inbox().filter(type=FORKED)] == [
+        f"forked history: this id is {theirs.aggregate}@1 here"
+    ]
+    assert inbox().filter(state="applied").count() == 2
 
 
 def somebody_waits_for_us():

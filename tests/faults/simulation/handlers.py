@@ -46,6 +46,7 @@ class Handlers:
         db = world.database
         if not process.tx.was_killed:
             world.invariants.on_handle(name, message, process.machine.doing == "ran")
+        world.invariants.on_begin(process, message)
         if process.kind == "isolated":
             world.invariants.on_run_alone(process, message)
         if world.schedule.shares_rows:

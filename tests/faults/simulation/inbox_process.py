@@ -31,6 +31,10 @@ class InboxProcess(Process):
     def reset(self) -> None:
         """Forget everything."""
         self.core = self.world.parts.inbox
+        # begun.Begun: what others are handling, or were when they were killed, as of the last look.
+        self.slot = next(self.world.numbers)
+        self.left: frozenset[Any] = frozenset()
+        self._look_for_begun()
         self.machine = self.core.Inbox(isolates=True)
         # What an earlier life has left behind goes on as an orphan.
         self.child = None
@@ -58,6 +62,8 @@ class InboxProcess(Process):
             batch = self._receive()
             if batch:
                 redelivered = any(one.redelivered for one in batch)
+                if redelivered:
+                    self._look_for_begun()
                 yield from self._drive(self.core.Delivered(tuple(one.message for one in batch), redelivered))
             else:
                 yield min(self.sweep_at, self.soonest)
@@ -98,6 +104,7 @@ class InboxProcess(Process):
 
     def _trouble(self, wrong: Exception) -> Any:
         name, core, self.handling = self.at[1], self.core, None
+        self._came_back()
         if name in ("Handle", "Apply"):
             is_transient = isinstance(wrong, Deadlock | LockTimeout) or getattr(wrong, "is_transient", False)
             return core.Failed(type(wrong).__name__, is_transient)
@@ -109,6 +116,7 @@ class InboxProcess(Process):
         self.abandon()
         self.handled.clear()
         self.handling = None
+        self._came_back()
         self.misses = min(self.misses + 1, 10)
         self.away_until = self.after(min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** (self.misses - 1)))
         return self.core.Aborted()
@@ -121,10 +129,13 @@ class InboxProcess(Process):
             heads = yield from statements.lock(self, effect.aggregates, effect.wait)
             # For the invariants: what it knows when it hands over. A zombie may give its verdict just after.
             rows = {name: head.next for name, head in heads.items()}
-            self.suspects = {name for name, row in rows.items() if row and row.is_marked and row.is_due}
-            return core.Locked(heads)
+            self.suspects = {name for name, row in rows.items() if row and self._is_suspect(row)}
+            return core.Locked(heads, self.left)
         elif name == "Handle":
+            if self.kind == "inbox":  # its own process has a mark
+                self.begun[self.slot] = effect.message.id
             self.handled[effect.message] = yield from self._handle(effect.message)
+            self._came_back()
         elif name == "Apply":
             outcomes = {message: self.handled[message] for message in effect.applied}
             self.world.messages.ensure_storable([*outcomes, *effect.waiting])
@@ -154,6 +165,22 @@ class InboxProcess(Process):
         else:
             yield from getattr(statements, name.lower())(self, effect)
         return None
+
+    @property
+    def begun(self) -> dict[int, Any]:
+        """What each life of this consumer's processes is handling; a killed one's stays."""
+        begun: dict[int, Any] = self.world.begun[self.consumer]
+        return begun
+
+    def _came_back(self) -> None:
+        self.begun.pop(self.slot, None)
+
+    def _look_for_begun(self) -> None:
+        if self.world.schedule.shares_machine:
+            self.left = frozenset(message for slot, message in self.begun.items() if slot != self.slot)
+
+    def _is_suspect(self, row: Any) -> bool:
+        return row.is_due and (row.is_marked or (not row.attempts and row.message.id in self.left))
 
     def _isolate(self, aggregate: str) -> None:
         self.world.invariants.on_isolate(self, aggregate)
@@ -229,6 +256,7 @@ class IsolatedProcess(InboxProcess):
         """Begin as any program does."""
         super().reset()
         self.machine = self.core.Inbox()
+        self.left = frozenset()
 
     def life(self) -> Step:
         """Start, which takes Python a while, run the row, and end."""

@@ -73,29 +73,30 @@ class InboxStatements:
 
     def store(self, process: Any, messages: Sequence[Any]) -> Step:
         """InboxStore.store: insert what is new, without a position lock."""
-        tx = process.tx
-        found = yield from self._sort_out(tx, messages, ())
-        rows = [*found.fresh, *found.forks]
-        left_out = len(rows) - (yield from self._insert(tx, {}, rows))
-        if not left_out:
-            return found
-        late = (yield from self._sort_out(tx, found.fresh, ())).forks
-        yield from self._insert(tx, {}, late)
-        return self.parts.sorting.Sorted(found.fresh, found.duplicates + left_out - len(late), (*found.forks, *late))
+        return (yield from self._write(process.tx, {}, messages))
 
     def apply(self, process: Any, outcomes: dict[Any, str], waiting: Sequence[Any]) -> Step:
         """InboxStore.apply: outcomes and waiting rows in one statement, advance, wake successors."""
         if not outcomes:
             return (yield from self.store(process, waiting))
         tx = process.tx
-        found = yield from self._sort_out(tx, waiting, list(outcomes))
-        yield from self._insert(tx, outcomes, [*found.fresh, *found.forks])
+        found = yield from self._write(tx, outcomes, waiting)
         heads: dict[str, Any] = {}
         for message in outcomes:
             if message.aggregate not in heads or heads[message.aggregate].version < message.version:
                 heads[message.aggregate] = message
         yield from self._advance(tx, heads)
         return found
+
+    def _write(self, tx: Any, outcomes: dict[Any, str], waiting: Sequence[Any]) -> Step:
+        found = yield from self._sort_out(tx, waiting, list(outcomes))
+        rows = [*found.fresh, *found.forks]
+        left_out = len(outcomes) + len(rows) - (yield from self._insert(tx, outcomes, rows))
+        if not left_out:
+            return found
+        late = (yield from self._sort_out(tx, found.fresh, list(outcomes))).forks
+        yield from self._insert(tx, {}, late)
+        return self.parts.sorting.Sorted(found.fresh, found.duplicates + left_out - len(late), (*found.forks, *late))
 
     def _sort_out(self, tx: Any, messages: Sequence[Any], applied: Sequence[Any]) -> Step:
         if not messages:

@@ -272,6 +272,13 @@ class Invariants:
         if aggregate not in process.suspects:
             raise Violation("isolation", f"{process.name} isolates {aggregate}, of which nothing is suspect")
 
+    def on_begin(self, process: Any, message: Any) -> None:
+        """A worker's handler begins: of none that is known to have been cut off in its first run."""
+        row = self._db.get(None, f"inbox.{process.consumer}", message.id)
+        # A mark of this worker's own is the first one: there was no verdict between.
+        if message.id in process.left and (row is None or row["attempts"] <= (process.machine.doing == "ran")):
+            raise Violation("isolation", f"{process.name} runs {message.id}, from which another never came back")
+
     def on_run_alone(self, process: Any, message: Any) -> None:
         """A handler begins in a process of its own, in which no other one ever did."""
         if process.ran is not None:

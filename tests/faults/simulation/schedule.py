@@ -54,6 +54,8 @@ class Schedule:
     is_rolling: bool = False
     # The last relay wants lanes only while no other one has any.
     has_standby: bool = False
+    # Whoever gets a killed process's message on the same machine can see that its handler had begun.
+    shares_machine: bool = False
     lanes: int = 1
     steps: int = STEPS
 
@@ -104,6 +106,7 @@ def schedule_of(seed: int, pairs: Sequence[tuple[str, str, str]] = ()) -> Schedu
         _behind_trouble(rng, schedule)
     elif aim is None and rng.random() < 0.2:
         _backlog(rng, schedule)
+    schedule.shares_machine = random.Random(f"machine {seed}").random() < 0.5
     schedule.faults.sort(key=lambda fault: fault["step"])
     schedule.writes.sort(key=lambda write: write.step)
     return schedule

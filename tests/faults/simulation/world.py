@@ -49,6 +49,8 @@ class World:
         self.database.tables["lane"] = {number: dict(FREE_LANE) for number in range(schedule.lanes)}
         self.broker = Broker(self, CONSUMERS)
         self.armed = [dict(fault) for fault in schedule.faults if "pair" in fault]
+        # By consumer: life of a process → the message that it handles, or handled when it was killed.
+        self.begun: dict[str, dict[int, Any]] = {name: {} for name in CONSUMERS}
         self._start()
 
     def _start(self) -> None:

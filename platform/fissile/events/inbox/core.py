@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
+from uuid import UUID
 
 from .heads import Head, Row
 from .received import Message
@@ -42,9 +43,10 @@ class Isolated:
 
 @dataclass(frozen=True)
 class Locked:
-    """Answer to Lock: the positions that could be locked."""
+    """Answer to Lock: the positions that could be locked. `begun`: from whose handler another has yet to come back."""
 
     heads: Mapping[str, Head]
+    begun: frozenset[UUID] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -219,8 +221,8 @@ class Inbox:
                 return self._failed(event)
             case Committed():
                 return self._committed()
-            case Locked(heads):
-                return self._locked(heads)
+            case Locked(heads, begun):
+                return self._locked(heads, begun)
             case Tick() if self.doing == "idle":
                 return self._look(None)
             case Isolated(aggregate) if self.doing == "idle":
@@ -275,12 +277,12 @@ class Inbox:
                 return [Rollback(), *self._relock("fail")]
         return self._idle([Rollback(), Disconnect()])
 
-    def _locked(self, heads: Mapping[str, Head]) -> Sequence[Effect]:
+    def _locked(self, heads: Mapping[str, Head], begun: frozenset[UUID]) -> Sequence[Effect]:
         match self.doing:
             case "fast":
-                return self._plan(heads)
+                return self._plan(heads, begun)
             case "mark":
-                return self._mark(heads)
+                return self._mark(heads, begun)
             case "run" | "fail" if not self._is_ours(heads):
                 # Its lease ran out and somebody else took it on: the zombie goes home.
                 return [Rollback(), *self._next()]
@@ -301,7 +303,7 @@ class Inbox:
         aggregates = self._aggregates()
         return [Ensure(aggregates), Begin(), Lock(aggregates, wait=False)]
 
-    def _plan(self, heads: Mapping[str, Head]) -> Sequence[Effect]:
+    def _plan(self, heads: Mapping[str, Head], begun: frozenset[UUID]) -> Sequence[Effect]:
         run: list[Message] = []
         for aggregate, head in sorted(heads.items()):
             fresh: dict[int, Message] = {}
@@ -309,8 +311,8 @@ class Inbox:
                 if message.aggregate == aggregate:
                     fresh.setdefault(message.version, message)
             version = head.applied + 1
-            while (message_now := _may_run(head.rows.get(version), fresh.get(version))) is not None:
-                run.append(message_now)
+            while (turn := _may_run(head.rows.get(version), fresh.get(version))) and turn.id not in begun:
+                run.append(turn)
                 version += 1
         taken = set(run)
         rest = tuple(message for message in self.batch if message not in taken)
@@ -338,7 +340,7 @@ class Inbox:
         self.doing = "mark"
         return [Begin(), Lock((self.todo.pop(0),), wait=False)]
 
-    def _mark(self, heads: Mapping[str, Head]) -> Sequence[Effect]:
+    def _mark(self, heads: Mapping[str, Head], begun: frozenset[UUID]) -> Sequence[Effect]:
         if not heads:  # somebody else is at it, and the sweep will look again
             return [Rollback(), *self._next()]
         ((aggregate, head),) = heads.items()
@@ -348,7 +350,8 @@ class Inbox:
             return [Sleep(aggregate), Commit()]
         if row.attempts >= ATTEMPTS:
             return [Park(row, "never came back: each process that ran it died"), Commit()]
-        if self.isolates and row.is_suspect:
+        # A first run leaves no mark; what has had a verdict since is like any other.
+        if self.isolates and (row.is_suspect or (not row.attempts and row.message.id in begun)):
             return [Rollback(), Isolate(aggregate), *self._next()]
         self.doing, self.row = "marked", row
         return [Mark(row), Commit()]

@@ -9,6 +9,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from django.db import connections
 
@@ -17,6 +18,7 @@ from fissile.events import bus
 from fissile.events.receivers import ear
 
 from . import core, failures
+from .begun import Begun
 from .isolation import Isolation
 from .received import received
 from .shell import InboxShell
@@ -62,15 +64,29 @@ class _Pause:
 class ConsumeLoop:
     """Applies the messages of `queue` to the inbox of `context`, until told to stop.
 
-    Messages whose run never came back are run by `isolation`, which the consumers of a process share.
+    Messages whose run never came back are run by `isolation`, which the consumers of a process share. What is being
+    handled is noted below `state_dir`, for whoever comes after a kill; None: nowhere.
     """
 
-    def __init__(self, context: str, consumer_name: str, queue: str, broker_url: str, isolation: Isolation) -> None:
+    def __init__(
+        self,
+        context: str,
+        consumer_name: str,
+        queue: str,
+        broker_url: str,
+        isolation: Isolation,
+        state_dir: Path | None = None,
+    ) -> None:
         self._context, self._queue, self._broker_url = context, queue, broker_url
         self._isolation = isolation
         self._consumer = ear(consumer_name)
+        self._begun = Begun(state_dir, consumer_name)
         self._shell = InboxShell(
-            self._consumer, acknowledge=self._ack, disconnect=self._database_lost, isolate=self._isolate
+            self._consumer,
+            acknowledge=self._ack,
+            disconnect=self._database_lost,
+            isolate=self._isolate,
+            begun=self._begun,
         )
         self._connection: bus.ConsumerConnection | None = None
         self._held: Sequence[bus.Delivery] = ()
@@ -98,12 +114,14 @@ class ConsumeLoop:
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Consume until `stop()` is true. Only committed messages are acknowledged; never raises an Exception."""
+        self._begun.open()
         try:
             while not stop():
                 self._turn(stop)
         finally:
             self._disconnect()
             self._shell.close()
+            self._begun.close()
 
     def _turn(self, stop: Callable[[], bool]) -> None:
         if left := self._database.left():
@@ -121,6 +139,8 @@ class ConsumeLoop:
             self._held = deliveries
             messages = tuple(received(delivery) for delivery in deliveries)
             redelivered = any(delivery.redelivered for delivery in deliveries)
+            if redelivered:
+                self._begun.look()  # whoever had them may have died over one of them
             self._shell.drive(core.Delivered(messages, redelivered), stop)
 
     def _sweep(self, stop: Callable[[], bool]) -> None:

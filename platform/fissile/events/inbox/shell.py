@@ -22,6 +22,7 @@ from fissile.events.consumers import HANDLED, Consumer
 from fissile.events.receivers import DROPPED
 
 from . import core, failures
+from .begun import Begun
 from .core import ATTEMPTS
 from .handling import Handled, handle
 from .received import FORKED, UNDECODABLE, ForkedHistory, Message, read_again
@@ -84,6 +85,7 @@ class InboxShell:
     `handling_since`: when, on that clock, the handler that runs now has begun.
     `isolate` is told of aggregates whose next run must not happen here; without it they run here.
     `lease`: attempt → seconds for which its mark keeps others off.
+    `begun` is told what is being handled, and tells what others never came back from.
     """
 
     def __init__(
@@ -94,10 +96,12 @@ class InboxShell:
         disconnect: Callable[[], None],
         isolate: Callable[[str], None] | None = None,
         lease: Callable[[int], float] = lambda attempt: MARK_SECONDS,
+        begun: Begun | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.machine = core.Inbox(isolates=isolate is not None)
         self._isolate, self._lease = isolate, lease
+        self._begun = begun or Begun(None, consumer.name)
         self.counts: Counter[str] = Counter()
         self.soonest = float("inf")
         self.is_full = False
@@ -146,7 +150,7 @@ class InboxShell:
         try:
             return self._obey(effect)
         except Exception as wrong:  # noqa: BLE001 - the worker's loop records and goes on
-            self.handling_since = None
+            self._came_back()
             return self._trouble(effect, wrong)
 
     def _trouble(self, effect: core.Effect, wrong: Exception) -> core.Event:
@@ -178,11 +182,12 @@ class InboxShell:
                     self._heed_pause()
                 self._transaction.begin()
             case core.Lock(aggregates, wait):
-                return core.Locked(store.lock(aggregates, wait=wait))
+                return core.Locked(store.lock(aggregates, wait=wait), self._begun.left)
             case core.Handle(message):
                 self.handling_since = time.monotonic()
+                self._begun.begin(message.id)
                 self._handled[message] = self._handle(message)
-                self.handling_since = None
+                self._came_back()
                 reached("consumer.handled_uncommitted")
             case core.Apply(applied, waiting):
                 outcomes = [(message, self._handled[message].outcome) for message in applied]
@@ -275,6 +280,10 @@ class InboxShell:
                 f"the handler of {message.type} went on after a database error; let it raise"
             )
         return done
+
+    def _came_back(self) -> None:
+        self.handling_since = None
+        self._begun.end()
 
     def _note(self, found: Sorted) -> None:
         self._count_duplicates(found.duplicates)

@@ -135,29 +135,32 @@ class InboxStore:
 
     def store(self, messages: Sequence[Message]) -> Sorted:
         """Insert what is new as waiting (quarantined: parked). No position lock: a hung handler delays no receipt."""
-        found = self._sort_out(messages, ())
-        rows = [*found.fresh, *found.forks]
-        left_out = len(rows) - self._insert([], rows)
-        if not left_out:
-            return found
-        # Rows of another process were on their way to these places, and are there now that the insertion has waited
-        # for them: the same messages, or another history, which would be lost if nobody looked again.
-        late = self._sort_out(found.fresh, ()).forks
-        self._insert([], late)
-        return Sorted(found.fresh, found.duplicates + left_out - len(late), (*found.forks, *late))
+        return self._write([], messages)
 
     def apply(self, applied: Sequence[tuple[Message, str]], waiting: Sequence[Message]) -> Sorted:
         """Write the outcomes (message, reason) and the waiting rows in one statement, advance, wake successors."""
         if not applied:
             return self.store(waiting)
-        found = self._sort_out(waiting, [message for message, _ in applied])
-        self._insert(applied, [*found.fresh, *found.forks])
+        found = self._write(applied, waiting)
         heads: dict[str, Message] = {}
         for message, _ in applied:
             if message.aggregate not in heads or heads[message.aggregate].version < message.version:
                 heads[message.aggregate] = message
         self._advance([heads[name] for name in sorted(heads)])
         return found
+
+    def _write(self, applied: Sequence[tuple[Message, str]], waiting: Sequence[Message]) -> Sorted:
+        outcomes = [message for message, _ in applied]
+        found = self._sort_out(waiting, outcomes)
+        rows = [*found.fresh, *found.forks]
+        left_out = len(applied) + len(rows) - self._insert(applied, rows)
+        if not left_out:
+            return found
+        # Rows of another process were on their way to these places, and are there now that the insertion has waited
+        # for them: the same messages, or another history, which would be lost if nobody looked again.
+        late = self._sort_out(found.fresh, outcomes).forks
+        self._insert([], late)
+        return Sorted(found.fresh, found.duplicates + left_out - len(late), (*found.forks, *late))
 
     def _sort_out(self, messages: Sequence[Message], applied: Sequence[Message]) -> Sorted:
         if not messages:
