@@ -37,12 +37,13 @@ def kill_broker(ground: Ground, *, kills: int) -> None:
 
 
 def kill_database(ground: Ground, *, kills: int) -> None:
-    """PostgreSQL drops everything, is stopped, or loses a process of its own, in turn, and is there again."""
+    """PostgreSQL drops everything, is stopped, or loses a process of its own or its first, in turn, and comes back."""
     node, rng = Node("postgres"), random.Random(ground.seed)
     ways: list[tuple[str, Callable[[], None]]] = [
         ("postgres-immediate", lambda: _stopped(node, node.quit_at_once)),
         ("postgres-fast", lambda: _stopped(node, node.quit_fast)),
         ("postgres-backend", lambda: node.kill_a_backend(rng)),
+        ("postgres-postmaster", lambda: _stopped(node, node.kill_postmaster)),
     ]
     with shopping(ground.house, ground.journal, ground.seed, pause=lambda: PAUSE_SECONDS):
         warm_up(ground.journal)

@@ -26,6 +26,8 @@ CONTROL_ROUNDS = 10
 OUTAGE = {"seconds": 300.0, "rate": 12.0}
 # Orders while processes of every kind die: most of all orders come from these runs.
 MANY = {"orders": 3000, "kills": 15}
+# Seconds of F02's sleeps: past a lease of a lane, of a mark, and past what makes a worker's threads count as hung.
+SLEEPS = {"lengths": [8.0, 30.0, 100.0]}
 # Seconds of each phase of F17, of which an outage of a few must be less than a hundredth.
 LONG = {"window": 300.0}
 # Rows whose faults strike at random moments: each round is another schedule.
@@ -63,6 +65,8 @@ def _cells(name: str, seed: int) -> Iterator[Run]:
                 options = {"kills": KILLS}
             elif name == "F03" and tier == "real":
                 options = MANY
+            elif name == "F02" and tier == "real":
+                options = SLEEPS
             elif name == "F17" and tier == "real":
                 options = LONG
             elif name == "F05-outage" and topology == "monolith":

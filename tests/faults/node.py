@@ -68,11 +68,19 @@ class Node:
 
     def kill_a_backend(self, rng: random.Random) -> None:
         """Kill -9 one of PostgreSQL's processes that serves a client: it ends all the others and recovers by itself."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text(encoding="ascii").split()
-        serving = [int(child) for child in children if f" {HOST}(" in _title(child)]
+        serving = [child for child in self._children() if f" {HOST}(" in _title(child)]
         if not serving:
             raise AssertionError("no client is connected to PostgreSQL")
         os.kill(rng.choice(serving), signal.SIGKILL)
+
+    def kill_postmaster(self) -> None:
+        """Kill -9 PostgreSQL's first process, and wait for the others, which end once they see that."""
+        children = self._children()
+        self.kill()
+        wait_until("the end of PostgreSQL's processes", lambda: not any(map(_title, children)), seconds=60)
+
+    def _children(self) -> list[int]:
+        return [int(one) for one in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text("ascii").split()]
 
     def _end(self, number: signal.Signals) -> None:
         pid = self.pid
@@ -87,16 +95,15 @@ class Node:
         """Let it go on."""
         os.kill(self.pid, signal.SIGCONT)
 
-    def starve(self) -> None:
-        """Have RabbitMQ believe that its memory is used up (its alarm): it takes no more from publishers."""
-        self._set_watermark("0.00001")
+    def starve(self, of: str) -> None:
+        """Have RabbitMQ believe that its `memory` or `disk` is used up (its alarms): publishers have to wait."""
+        words = {"memory": ("set_vm_memory_high_watermark", "0.00001"), "disk": ("set_disk_free_limit", "1000000GB")}
+        rabbitmq.control(self.instance, *words[of])
 
     def feed(self) -> None:
-        """Give it back the share that it was started with."""
-        self._set_watermark("absolute", "512MB")
-
-    def _set_watermark(self, *words: str) -> None:
-        rabbitmq.control(self.instance, "set_vm_memory_high_watermark", *words)
+        """Give it back the shares that it was started with."""
+        rabbitmq.control(self.instance, "set_vm_memory_high_watermark", "absolute", "512MB")
+        rabbitmq.control(self.instance, "set_disk_free_limit", "200MB")
 
     def start(self) -> None:
         """Start it again on its data, and wait until it answers."""
@@ -121,7 +128,7 @@ class Node:
             raise AssertionError(f"{self.name} does not start again:\n{said}")
 
 
-def _title(pid: str) -> str:
+def _title(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").replace("\0", " ")
     except OSError:

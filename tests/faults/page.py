@@ -202,8 +202,7 @@ def _not_run(results: Sequence[Result]) -> str:
     lines += [
         "- Not built: out of memory (F04), a cluster and partitions (F09), one context's database (F11), exhausted"
         " connections (F12), full disks (F14), lost packets (F16), rolling restarts (F19), wrong clocks (F22), one"
-        " schedule of several faults. Of F02 only workers and web processes sleep, and for seconds; of F07 only the"
-        " memory alarm; of F10 all but a kill -9 of the postmaster.",
+        " schedule of several faults. Of F02 only workers and web processes sleep.",
         "- Each point was hit, and each control was run, as often as the tables say: a release would ask for 20 kills"
         " a point in each cell of the real tier, and for nine of ten runs of each control to be caught.",
         "- Servers ran without fsync: their processes were killed, not the machine.",

@@ -6,7 +6,7 @@ May touch: processes of the house it is given, further workers of its own for th
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from bff_app.management.shop import UnexpectedReply, eventually
@@ -28,8 +28,11 @@ _OWNERS = "SELECT owner, count(*) FROM orders_lane WHERE lease_until > CURRENT_T
 _FENCED = "lost its lease"
 
 
-def sleepers(ground: Ground, *, times: int, seconds: float, web_seconds: float) -> None:
-    """F02: orders' worker, beside a second one, sleeps at each point past its lease; web processes sleep as well."""
+def sleepers(ground: Ground, *, lengths: Sequence[float]) -> None:
+    """F02: orders' worker, beside a second one, sleeps at each point past its lease; a web process sleeps as well.
+
+    `lengths`: in seconds, one round of sleeps each.
+    """
     house, journal = ground.house, ground.journal
     worker, web = house.holder("orders", "worker"), house.holder("orders", "web")
     slept: list[float] = []
@@ -38,12 +41,12 @@ def sleepers(ground: Ground, *, times: int, seconds: float, web_seconds: float) 
         shopping(house, journal, ground.seed, pause=Pace(ORDERS_A_SECOND)),
     ):
         warm_up(journal)
-        for _ in range(times):
+        for seconds in lengths:
             for point in ASLEEP_AT:
                 with noted(ground):
                     slept.append(_sleep(ground, scene, worker, point, seconds))
             with noted(ground):
-                slept.append(_sleep_of_a_web(ground, scene, web, web_seconds))
+                slept.append(_sleep_of_a_web(ground, scene, web, seconds))
         more_orders(journal, 10, within_seconds=60, when="after the last has woken")
     journal.figures["slept_seconds"] = [round(one, 1) for one in slept]
 

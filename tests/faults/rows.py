@@ -104,7 +104,7 @@ ROWS = {
     "F02": Row(
         title="a worker sleeps (SIGSTOP) past its lease beside a second one, and wakes; a web process sleeps",
         inject=relays.sleepers,
-        options={"times": 1, "seconds": 8.0, "web_seconds": 5.0},
+        options={"lengths": [8.0]},
         patches={
             "*worker": "tests.faults.controls:stop_where_told",
             "*web": "tests.faults.controls:stop_where_told",
@@ -159,9 +159,9 @@ ROWS = {
         tiers=("real",),
     ),
     "F07": Row(
-        title="RabbitMQ's memory alarm",
+        title="RabbitMQ's memory alarm, and that of its disk",
         inject=broker_away.alarm,
-        options={"seconds": 60.0, "times": 1, "rate": 8.0},
+        options={"seconds": 60.0, "times": 2, "rate": 8.0},
         controls={"never-reconnect": _NEVER_RECONNECT},
         tiers=("real",),
     ),
@@ -174,9 +174,9 @@ ROWS = {
         tiers=("real",),
     ),
     "F10": Row(
-        title="PostgreSQL falls over (immediate, fast, kill -9 of a backend) and comes back",
+        title="PostgreSQL falls over (immediate, fast, kill -9 of a backend and of the postmaster) and comes back",
         inject=broken_stores.kill_database,
-        options={"kills": 6},
+        options={"kills": 8},
         controls={
             "key-after-commit": Control(patches={"*web": "tests.proofs.sabotage:store_the_key_after_the_transaction"}),
         },

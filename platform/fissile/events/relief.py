@@ -73,6 +73,11 @@ class Relieved:
         """True if any thread has shown no sign of life for HUNG_SECONDS."""
         return any(one.is_hung() for one in self._everybody())
 
+    def forgive(self, seconds: float) -> None:
+        """Do not take so many seconds of silence for a hang: the whole process slept."""
+        for one in self._everybody():
+            one.forgive(seconds)
+
     def look(self) -> None:
         """Relieve the thread if its handler keeps it. To be called about once a second, by one thread."""
         self._relieved = [one for one in self._relieved if one.is_alive()]

@@ -45,6 +45,10 @@ class Stopping:
         """Return a descriptor that is readable for ever once asked."""
         return self._reader
 
+    def forgive(self, seconds: float) -> None:
+        """Do not count so many seconds as silence: nobody in this process could run."""
+        self._asked_at = min(time.monotonic(), self._asked_at + seconds)
+
     def silent_seconds(self) -> float:
         """Return how long ago its thread last asked."""
         return time.monotonic() - self._asked_at

@@ -55,6 +55,10 @@ class Hosted:
         """True if the thread runs, but has shown no sign of life for HUNG_SECONDS."""
         return self.is_alive() and self._stopping.silent_seconds() > HUNG_SECONDS
 
+    def forgive(self, seconds: float) -> None:
+        """Do not take so many seconds of silence for a hang: the whole process slept."""
+        self._stopping.forgive(seconds)
+
     def look(self) -> None:
         """Nothing relieves this thread."""
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -18,6 +20,8 @@ from celery.worker import state
 _log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 1.0
+# A look that comes so much too late: the process was stopped, or its machine asleep, and all threads with it.
+_ASLEEP_SECONDS = 5.0
 # sysexits.h EX_SOFTWARE: the supervisor starts the worker again.
 _EXIT_CODE = 70
 
@@ -142,15 +146,28 @@ def _watch(member: Any) -> None:
 
 
 def _look_after_members() -> None:
-    pause = threading.Event()
+    pause, looked_at = threading.Event(), time.monotonic()
     while not pause.wait(_LOOK_SECONDS):
-        for member in _watched:
-            try:
-                member.look()
-            except Exception:  # noqa: BLE001 - whatever it was, the worker must not go on without knowing
-                _log.exception("Thread %s could not be relieved.", member.name)
-                end_worker(member.name)
-                return
-            if member.is_hung():
-                end_worker(member.name)
-                return
+        before, looked_at = looked_at, time.monotonic()
+        if not look_after(_watched, looked_at - before - _LOOK_SECONDS):
+            return
+
+
+def look_after(members: Sequence[Any], late_seconds: float) -> bool:
+    """Relieve members that need it; return False once the worker had to be ended, for one of them hangs.
+
+    `late_seconds`: by how much this look comes too late. Who was asleep with it has not hung meanwhile.
+    """
+    for member in members:
+        if late_seconds > _ASLEEP_SECONDS:
+            member.forgive(late_seconds)
+        try:
+            member.look()
+        except Exception:  # noqa: BLE001 - whatever it was, the worker must not go on without knowing
+            _log.exception("Thread %s could not be relieved.", member.name)
+            end_worker(member.name)
+            return False
+        if member.is_hung():
+            end_worker(member.name)
+            return False
+    return True

@@ -70,18 +70,21 @@ def test_what_another_handles_is_known_until_it_has_come_back_and_ones_own_is_no
     assert mine.left == frozenset()
 
 
-def test_whoever_ends_in_order_leaves_no_file_and_an_old_one_is_removed(tmp_path, hint, monkeypatch):
+def test_files_of_the_living_stay_and_those_of_the_dead_go_once_they_tell_nothing(tmp_path, hint):
     folder = tmp_path / "begun" / EAR
-    old, killed = Begun(tmp_path, EAR), Begun(tmp_path, EAR)
-    old.open()
-    killed.open()
-    os.utime(folder / old._name, (0, 0))
+    idle = hint()
+    killed, was_idle, long_ago = (folder / name for name in ("killed", "idle", "old"))
+    was_idle.write_bytes(bytes(16))
+    for told in (killed, long_ago):
+        told.write_bytes(uuid4().bytes)
+    for old in (long_ago, folder / idle._name):
+        os.utime(old, (0, 0))
 
     ended = hint()
-    assert len(list(folder.iterdir())) == 2
+    assert len(ended.left) == 1
     ended.close()
 
-    assert [file.name for file in folder.iterdir()] == [killed._name]
+    assert {file.name for file in folder.iterdir()} == {killed.name, idle._name}
     assert begun.OLD_SECONDS >= 3600
 
 

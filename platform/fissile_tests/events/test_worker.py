@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from fissile.events import threads
+from fissile.events import threads, worker
 from fissile.events.hosting import Crew
 from fissile.events.models import LANES
 from fissile.events.outbox import publishing_contexts
@@ -87,6 +87,28 @@ def test_a_thread_that_never_looks_at_its_flag_counts_as_hung(deaths, monkeypatc
     assert seen
     assert waited < 5, "a stop waits for a thread that hangs, and nothing consumes meanwhile"
     assert not deaf.is_hung()
+
+
+def test_a_worker_that_was_asleep_as_a_whole_does_not_end_and_one_that_hangs_afterwards_does(monkeypatch):
+    """A stopped container, a paused machine: every thread is as silent as one that hangs."""
+    monkeypatch.setattr(threads, "HUNG_SECONDS", 1.0)
+    ended, release = [], threading.Event()
+    monkeypatch.setattr(worker, "end_worker", ended.append)
+    silent = Hosted("silent", lambda stopping: release.wait(30), lambda name: None)
+    silent.start()
+    while not silent.is_hung():
+        threading.Event().wait(0.02)
+
+    assert worker.look_after([silent], 90.0)
+    assert ended == []
+    while not silent.is_hung():
+        threading.Event().wait(0.02)
+    assert not worker.look_after([silent], 0.1)
+
+    assert ended == ["silent"]
+    release.set()
+    while silent.is_alive():
+        threading.Event().wait(0.02)
 
 
 def end_a_thread_by_itself():

@@ -9,17 +9,20 @@ May touch: one file a thread, below the state directory.
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import mmap
+import os
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 from uuid import UUID, uuid4
 
 _log = logging.getLogger(__name__)
 
 _NONE = bytes(16)
-# By then whoever was to read it has read it. A thread that handled nothing for so long loses its hint, no more.
+# By then whoever was to read it has read it.
 OLD_SECONDS = 24 * 3600.0
 
 
@@ -34,6 +37,7 @@ class Begun:
         self._folder = folder / "begun" / consumer if folder else None
         # Not by process: a container gives its next life the same number.
         self._name = uuid4().hex
+        self._file: BinaryIO | None = None
         self._slot: mmap.mmap | None = None
 
     def open(self) -> None:
@@ -42,23 +46,34 @@ class Begun:
             return
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._sweep(self._folder)
-            with (self._folder / self._name).open("w+b") as file:
-                file.write(_NONE)
-                file.flush()
-                self._slot = mmap.mmap(file.fileno(), len(_NONE))
+            for file in self._files():
+                _remove_if_over(file)
+            self._file = self._made(self._folder / self._name)
+            self._slot = mmap.mmap(self._file.fileno(), len(_NONE))
         except OSError as wrong:
             _log.warning("No hints of what is being handled, for %s: %s.", self._folder, wrong)
         self.look()
 
+    @staticmethod
+    def _made(path: Path) -> BinaryIO:
+        # Seen under its name only once it is locked: what nobody locks is taken for a dead thread's.
+        hidden = path.with_name(f".{path.name}")
+        file = hidden.open("w+b")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write(_NONE)
+        file.flush()
+        hidden.rename(path)
+        return file
+
     def close(self) -> None:
         """Remove the file: this thread has left nothing behind."""
-        slot, self._slot = self._slot, None
-        if slot is None or self._folder is None:
-            return
-        slot.close()
-        with suppress(OSError):
-            (self._folder / self._name).unlink()
+        file, slot, self._file, self._slot = self._file, self._slot, None, None
+        if slot is not None:
+            slot.close()
+        if file is not None and self._folder is not None:
+            with suppress(OSError):
+                (self._folder / self._name).unlink()
+            file.close()
 
     def begin(self, message_id: UUID) -> None:
         """Note that a message's handler begins; some hundred nanoseconds."""
@@ -72,24 +87,24 @@ class Begun:
 
     def look(self) -> None:
         """Read what all others are handling now, or were when they were killed."""
-        if self._folder is None:
-            return
         found = set()
-        for file in self._files(self._folder):
+        for file in self._files():
             with suppress(OSError):
                 if file.name != self._name and (left := file.read_bytes()) != _NONE and len(left) == len(_NONE):
                     found.add(UUID(bytes=left))
         self.left = frozenset(found)
 
-    def _sweep(self, folder: Path) -> None:
-        oldest = time.time() - OLD_SECONDS
-        for file in self._files(folder):
-            with suppress(OSError):
-                if file.stat().st_mtime < oldest:
-                    file.unlink()
-
-    @staticmethod
-    def _files(folder: Path) -> list[Path]:
+    def _files(self) -> list[Path]:
+        if self._folder is None:
+            return []
         with suppress(OSError):
-            return list(folder.iterdir())
+            return [file for file in self._folder.iterdir() if not file.name.startswith(".")]
         return []
+
+
+def _remove_if_over(path: Path) -> None:
+    """Remove the file of a thread that is gone, if it was handling nothing, or if all this is long ago."""
+    with suppress(OSError), path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if file.read() == _NONE or os.fstat(file.fileno()).st_mtime < time.time() - OLD_SECONDS:
+            path.unlink()
