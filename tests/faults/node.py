@@ -75,9 +75,11 @@ class Node:
 
     def kill_postmaster(self) -> None:
         """Kill -9 PostgreSQL's first process, and wait for the others, which end once they see that."""
-        children = self._children()
+        everybody = [self.pid, *self._children()]
         self.kill()
-        wait_until("the end of PostgreSQL's processes", lambda: not any(map(_title, children)), seconds=60)
+        # To the last entry of the process table: to the next postmaster even one that nobody has reaped is alive.
+        places = [Path(f"/proc/{pid}") for pid in everybody]
+        wait_until("the end of PostgreSQL's processes", lambda: not any(one.exists() for one in places), seconds=60)
 
     def _children(self) -> list[int]:
         return [int(one) for one in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text("ascii").split()]
