@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +25,12 @@ import psycopg
 from bff_app.management.shop import Shop, UnexpectedReply, eventually
 from deploy.local.ends_with_parent import end_with_parent
 from deploy.local.house import HOST, PORTS, SERVICES_DIR, TOPOLOGIES, Group, House, Kind, Process
+from deploy.local.services.rights import declarations
 from fissile.testing.processes import Processes
 from settings.contexts import CONTEXTS
 
 ROOT = Path(__file__).resolve().parent.parent
-DECLARED = {name: import_module(f"{row['package']}.context").CONTEXT for name, row in CONTEXTS.items()}
+DECLARED = {context.name: context for context in declarations()}
 PUBLISHING = [name for name, context in DECLARED.items() if context.publishes]
 # Each named `listener.source`.
 CONSUMERS = [name for context in DECLARED.values() for name in context.consumers]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from itertools import count
+from itertools import cycle
 
 from bff_app.management.shop import eventually
 
@@ -103,12 +103,10 @@ def hang(ground: Ground, *, seconds: float, times: int, rate: float) -> None:
 
 def alarm(ground: Ground, *, seconds: float, times: int, rate: float) -> None:
     """F07: RabbitMQ has no memory left, or in turn no room on its disk, and takes no message from anybody."""
-    node, number = Node("rabbitmq"), count()
-
-    def begin() -> None:
-        node.starve("memory" if next(number) % 2 == 0 else "disk")
-
-    _trouble(ground, begin, node.feed, seconds=seconds, times=times, rate=rate, what="alarm")
+    node, scarce = Node("rabbitmq"), cycle(("memory", "disk"))
+    _trouble(
+        ground, lambda: node.starve(next(scarce)), node.feed, seconds=seconds, times=times, rate=rate, what="alarm"
+    )
 
 
 def _trouble(

@@ -104,8 +104,8 @@ class Node:
 
     def feed(self) -> None:
         """Give it back the shares that it was started with."""
-        rabbitmq.control(self.instance, "set_vm_memory_high_watermark", "absolute", "512MB")
-        rabbitmq.control(self.instance, "set_disk_free_limit", "200MB")
+        rabbitmq.control(self.instance, "set_vm_memory_high_watermark", "absolute", rabbitmq.MEMORY_LIMIT)
+        rabbitmq.control(self.instance, "set_disk_free_limit", rabbitmq.DISK_LIMIT)
 
     def start(self) -> None:
         """Start it again on its data, and wait until it answers."""

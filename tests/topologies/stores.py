@@ -10,14 +10,12 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 import psycopg
 
-from fissile.contexts import Context
 from settings.contexts import CONTEXTS
-from tests.house import RunningHouse
+from tests.house import CONSUMERS, PUBLISHING, RunningHouse
 
 # A worker that was just started, on a machine with better things to do, still comes to rest within this.
 REST_WITHIN_SECONDS = 90.0
@@ -31,11 +29,6 @@ Row = dict[str, Any]
 
 class NotAtRest(AssertionError):
     """Events did not arrive in time; the text says whose."""
-
-
-def declarations() -> dict[str, Context]:
-    """Return the declaration of every context of the table."""
-    return {name: import_module(f"{row['package']}.context").CONTEXT for name, row in CONTEXTS.items()}
 
 
 @dataclass(frozen=True)
@@ -60,16 +53,15 @@ class Stores:
     """A house's databases. Made by `stores_of`."""
 
     def __init__(self, house: RunningHouse, stack: ExitStack) -> None:
-        self._contexts = declarations()
         self._kind = "sqlite" if house.tier == "embedded" else "postgresql"
         self._connections: dict[str, Any] = {
-            alias: stack.enter_context(_connected(house, alias)) for alias in self._contexts
+            alias: stack.enter_context(_connected(house, alias)) for alias in CONTEXTS
         }
 
     def tables(self) -> dict[str, list[Row]]:
         """Return every row of every table that a context owns."""
         found: dict[str, list[Row]] = {}
-        for alias in self._contexts:
+        for alias in CONTEXTS:
             names = [str(name) for (name,) in self._ask(alias, _TABLES[self._kind])[1]]
             for table in sorted(name for name in names if name.startswith(f"{alias}_")):
                 columns, rows = self._ask(alias, f'SELECT * FROM "{table}"')
@@ -89,15 +81,13 @@ class Stores:
             time.sleep(_LOOK_SECONDS)
 
     def _counts(self) -> Counts:
-        sources = [name for name, context in self._contexts.items() if context.publishes]
-        consumers = [consumer for context in self._contexts.values() for consumer in context.consumers]
         unsent = "SELECT count(*) FROM {}_outbox WHERE sent_at IS NULL"
         # Versions of a stream are 1, 2, 3…: the sum of the positions is the number of events applied.
         applied = "SELECT coalesce(sum(applied_version), 0) FROM {}_position WHERE consumer = '{}'"
         return Counts(
-            written={name: self._number(name, f"SELECT count(*) FROM {name}_outbox") for name in sources},
-            unsent={name: self._number(name, unsent.format(name)) for name in sources},
-            applied={name: self._number(_ear(name), applied.format(_ear(name), name)) for name in consumers},
+            written={name: self._number(name, f"SELECT count(*) FROM {name}_outbox") for name in PUBLISHING},
+            unsent={name: self._number(name, unsent.format(name)) for name in PUBLISHING},
+            applied={name: self._number(_ear(name), applied.format(_ear(name), name)) for name in CONSUMERS},
         )
 
     def _number(self, alias: str, sql: str) -> int:

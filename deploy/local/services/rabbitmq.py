@@ -30,6 +30,8 @@ from .instance import (
 )
 
 USER = "rabbitmq"
+# Above the one in use, or below the other that is free, it takes no more from publishers.
+MEMORY_LIMIT, DISK_LIMIT = "512MB", "200MB"
 # Not the rabbitmq-server on PATH: Debian's wrapper there moves to the packaged data folder and drops the environment.
 _PLACES = (
     "/usr/lib/rabbitmq/bin/rabbitmq-server",
@@ -160,8 +162,8 @@ def _configure(instance: Instance, home: Path) -> None:
         "management.tcp.port": instance.management_port,
         "log.file.level": "warning",
         "log.console": "false",
-        "vm_memory_high_watermark.absolute": "512MB",
-        "disk_free_limit.absolute": "200MB",
+        "vm_memory_high_watermark.absolute": MEMORY_LIMIT,
+        "disk_free_limit.absolute": DISK_LIMIT,
         # The first start makes this administrator in place of guest, which so never exists.
         "default_user": found["keeper"],
         "default_pass": found["keeper_password"],

@@ -61,23 +61,12 @@ def test_a_row_that_was_uncommitted_when_we_looked_is_a_repetition_or_a_fork_and
     mine, theirs = (received(arrival(envelope(parcel, 1))) for _ in range(2))
     if same:
         theirs = mine
-    found = []
     InboxStore("shoplet", EAR).ensure([mine.aggregate])
 
-    def store_mine():
-        with writing("shoplet"), transaction.atomic(using="shoplet"):
-            found.append(InboxStore("shoplet", EAR).apply([], [mine]))
-        connections.close_all()
-
-    thread = threading.Thread(target=store_mine)
-    with writing("shoplet"), transaction.atomic(using="shoplet"):
-        InboxStore("shoplet", EAR).apply([(theirs, "handled")], [])
-        thread.start()
-        until(somebody_waits_for_us)
-    thread.join(30)
+    found = applied_beside(theirs, [], [mine])
 
     forks = [row.reason for row in inbox().filter(type=FORKED)]
-    assert [(one.duplicates, len(one.forks)) for one in found] == [(1, 0) if same else (0, 1)]
+    assert (found.duplicates, len(found.forks)) == ((1, 0) if same else (0, 1))
     assert forks == ([] if same else [f"forked history: {theirs.aggregate}@1 is message {theirs.id} here"])
 
 
@@ -88,22 +77,31 @@ def test_an_id_that_another_place_was_about_to_take_is_a_fork_beside_what_is_app
     mine = replace(received(arrival(envelope(uuid4(), 1))), id=theirs.id)
     InboxStore("shoplet", EAR).ensure([one.aggregate for one in (mine, theirs, other)])
 
-    def apply_beside():
-        with writing("shoplet"), transaction.atomic(using="shoplet"):
-            InboxStore("shoplet", EAR).apply([(other, "handled")], [mine])
-        connections.close_all()
-
-    thread = threading.Thread(target=apply_beside)
-    with writing("shoplet"), transaction.atomic(using="shoplet"):
-        InboxStore("shoplet", EAR).apply([(theirs, "handled")], [])
-        thread.start()
-        until(somebody_waits_for_us)
-    thread.join(30)
+    applied_beside(theirs, [(other, "handled")], [mine])
 
     assert [row.reason for row in inbox().filter(type=FORKED)] == [
         f"forked history: this id is {theirs.aggregate}@1 here"
     ]
     assert inbox().filter(state="applied").count() == 2
+
+
+def applied_beside(theirs, outcomes, waiting):
+    """Apply in a thread what then waits for a transaction that has applied `theirs`; return what it has found."""
+    found = []
+
+    def apply():
+        with writing("shoplet"), transaction.atomic(using="shoplet"):
+            found.append(InboxStore("shoplet", EAR).apply(outcomes, waiting))
+        connections.close_all()
+
+    thread = threading.Thread(target=apply)
+    with writing("shoplet"), transaction.atomic(using="shoplet"):
+        InboxStore("shoplet", EAR).apply([(theirs, "handled")], [])
+        thread.start()
+        until(somebody_waits_for_us)
+    thread.join(30)
+    (one,) = found
+    return one
 
 
 def somebody_waits_for_us():

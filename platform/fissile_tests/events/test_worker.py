@@ -21,6 +21,8 @@ from fissile.events.outbox import publishing_contexts
 from fissile.events.stopping import Stopping
 from fissile.events.threads import Hosted
 
+from .waiting import until
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -96,19 +98,16 @@ def test_a_worker_that_was_asleep_as_a_whole_does_not_end_and_one_that_hangs_aft
     monkeypatch.setattr(worker, "end_worker", ended.append)
     silent = Hosted("silent", lambda stopping: release.wait(30), lambda name: None)
     silent.start()
-    while not silent.is_hung():
-        threading.Event().wait(0.02)
+    until(silent.is_hung)
 
     assert worker.look_after([silent], 90.0)
     assert ended == []
-    while not silent.is_hung():
-        threading.Event().wait(0.02)
+    until(silent.is_hung)
     assert not worker.look_after([silent], 0.1)
 
     assert ended == ["silent"]
     release.set()
-    while silent.is_alive():
-        threading.Event().wait(0.02)
+    until(lambda: not silent.is_alive())
 
 
 def end_a_thread_by_itself():
